@@ -1,0 +1,1 @@
+"""Who has an opinion? One file an agent."""

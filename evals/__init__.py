@@ -1,0 +1,1 @@
+"""Was it any good? Backtest, replay, scores and reports, as values."""

@@ -1,0 +1,1 @@
+"""How does a decision come about? The hot loop, the desk's stages and their two runners."""

@@ -1,0 +1,1 @@
+"""What do we know? Units, records, nouns, events, decisions, parameters, the world."""

@@ -1,0 +1,1 @@
+"""How is it reckoned? Pure functions over records and numbers."""
