@@ -6,7 +6,7 @@ means depends on the kind; the table below is the contract. Columns that a kind 
 | kind            | columns beside the two times, kind and source                                                     |
 |-----------------|---------------------------------------------------------------------------------------------------|
 | TICKED          | none: the clock's own tick                                                                        |
-| MARKET_LISTED   | slot · code_id asset · ref_id open_ns · span_s window length · price_bps tick · amount_micros minimum shares |
+| MARKET_LISTED   | slot · code_id asset · ref_id open_ns · span_s length · price_bps tick · amount_micros min shares  |
 | RULE_GIVEN      | slot · code_id `Rule` · ref_id the value, whole, in the unit of that rule                         |
 | BOOK_CLEARED    | slot · token: a snapshot begins; levels follow                                                    |
 | LEVEL_SET       | slot · token · side · price_bps · amount_micros new total at the level, 0 removes it              |
