@@ -77,7 +77,7 @@ class StakeTerms(NamedTuple):
 
 @compiled
 def kelly_ratio(p_win: float, cost: float) -> float:
-    """Give the growth-best fraction of a bankroll to spend on shares of `cost` dollars, fee included; 0 without edge."""
+    """Give the growth-best part of a bankroll for shares of `cost` dollars, fee included; 0 without edge."""
     if not (0.0 < cost < 1.0) or not (p_win > cost):
         return 0.0
     return (p_win - cost) / (1.0 - cost)
