@@ -58,6 +58,9 @@ class Params(Record):
     weight_drift_ratio: Annotated[
         float, np.float64, Bound(0.002, 0.0, 0.1, "how much of the prior doubt returns with each window")
     ]
+    fair_doubt_ratio: Annotated[
+        float, np.float64, Bound(0.2, 0.0, 1.0, "doubt about volatility, as a share of fair value's log-odds", "down")
+    ]
     shift_logodds_max: Annotated[
         float, np.float64, Bound(1.5, 0.1, 4.0, "the furthest any single agent may push the odds", "up")
     ]
@@ -66,10 +69,10 @@ class Params(Record):
     ]
     # signal
     take_edge_bps: Annotated[
-        float, np.float64, Bound(100.0, 10.0, 2000.0, "least edge after costs to take, at the interval's worse end", "down")
+        float, np.float64, Bound(100.0, 10.0, 2000.0, "least edge after costs to take, at the worse end", "down")
     ]
     quote_edge_bps: Annotated[
-        float, np.float64, Bound(150.0, 10.0, 2000.0, "least edge to quote, at the interval's worse end", "down")
+        float, np.float64, Bound(150.0, 10.0, 2000.0, "least edge to quote, at the worse end", "down")
     ]
     keep_edge_bps: Annotated[
         float, np.float64, Bound(50.0, -200.0, 2000.0, "a quote whose edge falls below this is pulled", "down")
@@ -90,6 +93,7 @@ class Params(Record):
     skill_floor_logodds: Annotated[
         float, np.float64, Bound(-0.02, -0.5, 0.0, "rolling log-loss skill against the book that pauses it", "down")
     ]
+    travel_ns: Annotated[int, np.int64, Bound(150_000_000, 0, 5_000_000_000, "time from decision to the venue", "down")]
     # data quality
     book_age_ns: Annotated[
         int, np.int64, Bound(3_000_000_000, 100_000_000, 60_000_000_000, "oldest book to act on", "up")
@@ -116,7 +120,7 @@ class Params(Record):
     position_micros: Annotated[
         int, np.int64, Bound(50_000_000_000, 0, 50_000_000_000, "largest cost of one window's position", "up", True)
     ]
-    concurrent_count: Annotated[int, np.int64, Bound(5, 0, 5, "windows with a position or an order at once", "up", True)]
+    concurrent_count: Annotated[int, np.int64, Bound(5, 0, 5, "windows with risk at once", "up", True)]
     daily_loss_micros: Annotated[
         int, np.int64, Bound(2_000_000_000, 0, 2_000_000_000, "loss of the UTC day that stops new risk", "up", True)
     ]

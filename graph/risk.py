@@ -1,0 +1,97 @@
+"""Risk and size: what the limits still allow, and how many shares one order may have."""
+
+from graph.sight import best_ask_bps
+from state.compiled import compiled
+from state.desk import Forecast, Opinion, Signal, Stake, Verdict, View
+from state.params import Params
+from state.reasons import Reason
+from state.units import BPS
+from tools.stake import StakeCode, StakeTerms, doubt_ratio, interval_sd, kelly_ratio, stake_micros
+
+
+@compiled
+def risk(params: Params, view: View, signal: Signal, verdict: Verdict) -> None:
+    """Refuse with the first limit that is reached, or give the collateral that may still be put at risk.
+
+    The limits are the mission's (design, section 4); exposure counts what is filled, resting and in flight.
+    """
+    verdict.cap_micros = 0
+    position_left = params.position_micros - view.cost_micros
+    shared_left = params.position_micros - view.cost_micros - view.other_cost_micros
+    loss_left = params.daily_loss_micros + view.day_pnl_micros
+    liquidity_over = view.book_notional_micros - params.liquidity_micros
+    tail_left = params.tail_loss_micros - view.tail_loss_micros
+    verdict.margin_micros = position_left
+    verdict.margin_code = Reason.POSITION_FULL
+    _nearer(verdict, shared_left, int(Reason.CORRELATED))
+    _nearer(verdict, loss_left, int(Reason.DAILY_LOSS))
+    _nearer(verdict, liquidity_over, int(Reason.LIQUIDITY_LOW))
+    _nearer(verdict, tail_left, int(Reason.TAIL_LOSS))
+    carries_risk = view.cost_micros > 0
+    if view.halted_code != 0:
+        verdict.reason_code = Reason.HALTED
+    elif view.platform_code != 0:
+        verdict.reason_code = Reason.PLATFORM
+    elif loss_left <= 0:
+        verdict.reason_code = Reason.DAILY_LOSS
+    elif liquidity_over < 0:
+        verdict.reason_code = Reason.LIQUIDITY_LOW
+    elif not carries_risk and view.risky_windows_count >= params.concurrent_count:
+        verdict.reason_code = Reason.CONCURRENT_FULL
+    elif position_left <= 0:
+        verdict.reason_code = Reason.POSITION_FULL
+    elif shared_left <= 0:
+        verdict.reason_code = Reason.CORRELATED
+    elif tail_left <= 0:
+        verdict.reason_code = Reason.TAIL_LOSS
+    else:
+        verdict.reason_code = Reason.NONE
+        verdict.cap_micros = min(position_left, shared_left, loss_left, tail_left)
+
+
+@compiled
+def _nearer(verdict: Verdict, margin_micros: int, code: int) -> None:
+    if margin_micros < verdict.margin_micros:
+        verdict.margin_micros = margin_micros
+        verdict.margin_code = code
+
+
+@compiled
+def size(
+    params: Params, view: View, forecast: Forecast, liquidity: Opinion, signal: Signal, verdict: Verdict, stake: Stake
+) -> None:
+    """Give each allowed token its shares: Kelly after fees, shrunk by the forecast's doubt, under every cap."""
+    stake.reason_code = Reason.STAKE_BELOW_MINIMUM
+    p_sd = interval_sd(forecast.p_low, forecast.p_high, params.interval_z)
+    for token in range(2):
+        stake.shares_micros[token] = 0
+        stake.kelly_ratio[token] = 0.0
+        stake.bound_code[token] = StakeCode.NO_EDGE
+        taking = (signal.take_mask & (1 << token)) != 0
+        if not taking and (signal.quote_mask & (1 << token)) == 0:
+            continue
+        price = best_ask_bps(view, token) if taking else int(signal.quote_bps[token])
+        p_win = forecast.p_up if token == 0 else 1.0 - forecast.p_up
+        cost = (price + (signal.fee_bps[token] if taking else 0.0)) / BPS
+        stake.kelly_ratio[token] = kelly_ratio(p_win, cost) * doubt_ratio(p_win, p_sd, cost) * params.kelly_ratio
+        terms = StakeTerms(
+            p_win,
+            p_sd,
+            price,
+            view.fee_rate_ppm if taking else 0,
+            view.fee_exponent_count,
+            view.held_micros[token] + view.pending_micros[token],
+            view.held_micros[1 - token] + view.pending_micros[1 - token],
+            view.cost_micros,
+            params.bankroll_micros,
+            params.kelly_ratio,
+            min(verdict.cap_micros, params.order_micros),
+            liquidity.cap_micros,
+            view.min_shares_micros,
+            view.min_notional_micros if taking else 0,
+        )
+        shares, bound = stake_micros(terms)
+        stake.shares_micros[token] = shares
+        stake.bound_code[token] = bound
+        if shares > 0:
+            stake.reason_code = Reason.NONE

@@ -1,0 +1,93 @@
+"""Signal and validation: what the forecast is worth against the book, and whether our own record still allows it."""
+
+from typing import Final
+
+from graph.sight import best_ask_bps, best_bid_bps
+from state.compiled import compiled
+from state.desk import Forecast, Opinion, Sight, Signal, Validation, View
+from state.params import Params
+from state.reasons import Reason
+from state.units import BPS
+from tools.fees import fee_bps
+
+NO_TOKEN: Final = 255
+
+
+@compiled
+def signal(
+    params: Params, view: View, sight: Sight, forecast: Forecast, spread: Opinion, flow: Opinion, signal: Signal
+) -> None:
+    """Fill the signal: for each token the edge of taking and the best price to rest a bid at, both after costs.
+
+    Both are reckoned at the worse end of the forecast's interval: doubt costs edge. Taking pays the fee at the touch
+    and the drift of fair value while the order is held; quoting pays what toxic flow is thought to cost.
+    """
+    signal.hold_cost_bps = params.hold_sd_ratio * view.p_hold_sd * BPS
+    signal.take_mask = 0
+    signal.quote_mask = 0
+    for token in range(2):
+        worse = forecast.p_low if token == 0 else 1.0 - forecast.p_high
+        ask = best_ask_bps(view, token)
+        bid = best_bid_bps(view, token)
+        signal.fee_bps[token] = fee_bps(ask, view.fee_rate_ppm, view.fee_exponent_count) if ask > 0 else 0.0
+        signal.edge_bps[token] = (
+            worse * BPS - ask - signal.fee_bps[token] - signal.hold_cost_bps if ask > 0 else -float(BPS)
+        )
+        if ask > 0 and params.may_take_count == 1 and signal.edge_bps[token] >= params.take_edge_bps:
+            signal.take_mask |= 1 << token
+        highest = worse * BPS - params.quote_edge_bps - flow.cost_bps
+        signal.quote_bps[token] = quote_price_bps(highest, bid, ask, int(view.tick_bps))
+        if signal.quote_bps[token] > 0 and params.may_quote_count == 1:
+            signal.quote_mask |= 1 << token
+    _name_side(params, forecast, signal)
+
+
+@compiled
+def quote_price_bps(highest_bps: float, bid_bps: int, ask_bps: int, tick_bps: int) -> int:
+    """Give the price to rest a bid at: join the best bid, or improve it by a tick where the spread has room.
+
+    -1 when the highest price we would pay lies below the best bid (nobody would reach us) or there is no tick.
+    """
+    if tick_bps <= 0 or ask_bps < 0:
+        return -1
+    best = max(bid_bps, tick_bps)
+    if highest_bps < best:
+        return -1
+    price = best
+    if best + tick_bps < ask_bps and best + tick_bps <= highest_bps:
+        price = best + tick_bps
+    return price if price < ask_bps and price <= BPS - tick_bps else -1
+
+
+@compiled
+def _name_side(params: Params, forecast: Forecast, signal: Signal) -> None:
+    better = 0 if signal.edge_bps[0] >= signal.edge_bps[1] else 1
+    if forecast.p_up < params.p_floor or forecast.p_up > 1.0 - params.p_floor:
+        signal.reason_code = Reason.PRICE_EXTREME
+        signal.side_code = NO_TOKEN
+        signal.take_mask = 0
+        signal.quote_mask = 0
+    elif signal.take_mask != 0 or signal.quote_mask != 0:
+        signal.reason_code = Reason.NONE
+        signal.side_code = better
+    elif signal.edge_bps[better] <= -float(BPS):
+        signal.reason_code = Reason.NO_SIDE
+        signal.side_code = NO_TOKEN
+    else:
+        signal.reason_code = Reason.EDGE_THIN
+        signal.side_code = NO_TOKEN
+
+
+@compiled
+def validate(params: Params, view: View, validation: Validation) -> None:
+    """Pause on our own record: an anytime-valid test against the edge, or a forecast worse than the book."""
+    validation.evidence_for_log = view.evidence_for_log
+    validation.evidence_against_log = view.evidence_against_log
+    validation.skill_logodds = view.skill_logodds
+    validation.margin_log = params.pause_e_log - view.evidence_against_log
+    if view.evidence_against_log >= params.pause_e_log:
+        validation.reason_code = Reason.EVIDENCE_AGAINST
+    elif view.skill_windows_count >= params.skill_windows_count and view.skill_logodds < params.skill_floor_logodds:
+        validation.reason_code = Reason.SKILL_BELOW_BOOK
+    else:
+        validation.reason_code = Reason.NONE

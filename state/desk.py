@@ -1,0 +1,270 @@
+"""What passes along the desk: a view, opinions of it, a forecast, a signal, verdicts, a stake, and the mandate.
+
+Every stage reads some of these records and writes one of its own; `Decision` holds them all and is the whole trace of
+one run of the desk.
+"""
+
+from typing import Annotated, Final
+
+import numpy as np
+
+from state.records import F64, I64, U8, U16, U64, Flag, Floats, Ints, Record
+
+FEATURES: Final = 5
+"""What the fusion weighs: the book's middle, fair value's distance from it, lead-lag, flow, depth."""
+
+DESK_VERSION: Final = 1
+
+
+class View(Record):
+    """Everything the desk may see of one market at one instant; plain numbers, no judgement."""
+
+    now_ns: I64
+    event_seq: I64
+    slot_id: I64
+    asset_code: I64
+    open_ns: I64
+    close_ns: I64
+    phase_code: I64
+    # rules of the market
+    rules_refused_code: I64
+    settlement_code: I64
+    fee_rate_ppm: I64
+    fee_exponent_count: I64
+    hold_ns: I64
+    tick_bps: I64
+    min_shares_micros: I64
+    min_notional_micros: I64
+    # the book, both tokens (index 0 UP, 1 DOWN); -1 means the side is empty
+    bid_bps: Annotated[Ints, np.int64, (2,)]
+    ask_bps: Annotated[Ints, np.int64, (2,)]
+    bid_touch_micros: Annotated[Ints, np.int64, (2,)]
+    ask_touch_micros: Annotated[Ints, np.int64, (2,)]
+    bid_near_micros: Annotated[Ints, np.int64, (2,)]
+    """Shares within four cents of the touch."""
+    ask_near_micros: Annotated[Ints, np.int64, (2,)]
+    book_notional_micros: I64
+    book_whole_mask: I64
+    """Bit 1: UP's book has a snapshot; bit 2: DOWN's."""
+    book_seen_ns: I64
+    complement_gap_bps: I64
+    # the price
+    nowcast_usd: F64
+    nowcast_var: F64
+    nowcast_seen_ns: I64
+    feeds_count: I64
+    disagreement_bps: F64
+    variance_per_s: F64
+    strike_usd: F64
+    strike_sd_usd: F64
+    strike_code: I64
+    strike_coverage_ratio: F64
+    close_coverage_ratio: F64
+    close_known_ratio: F64
+    close_mean_usd: F64
+    close_sd_usd: F64
+    p_fair: F64
+    p_point: F64
+    p_hold_sd: F64
+    """How far fair value moves, one sd, while a taker order is held and travels."""
+    # lead and lag
+    lag_ns: I64
+    lag_correlation_ratio: F64
+    lag_z: F64
+    lead_move_log: F64
+    """Log move of the leading feed that the book has had no time to follow."""
+    # flow
+    flow_signed_micros: F64
+    flow_total_micros: F64
+    flow_slow_micros: F64
+    touch_changes_per_s: F64
+    # what has been learnt
+    weights_ratio: Annotated[Floats, np.float64, (FEATURES,)]
+    weights_var: Annotated[Floats, np.float64, (FEATURES, FEATURES)]
+    evidence_for_log: F64
+    evidence_against_log: F64
+    skill_logodds: F64
+    skill_windows_count: I64
+    # what we hold
+    held_micros: Annotated[Ints, np.int64, (2,)]
+    pending_micros: Annotated[Ints, np.int64, (2,)]
+    """Shares resting or in flight per token."""
+    cost_micros: I64
+    """Collateral at risk in this window: filled, resting and in flight."""
+    cash_micros: I64
+    day_pnl_micros: I64
+    risky_windows_count: I64
+    other_cost_micros: I64
+    """Collateral at risk in windows that move with this one."""
+    tail_loss_micros: I64
+    halted_code: I64
+    platform_code: I64
+
+
+class Sight(Record):
+    """The view put in the desk's terms: one effective book of UP, log-odds, and what the data will bear."""
+
+    reason_code: I64
+    left_ns: I64
+    bid_bps: I64
+    ask_bps: I64
+    down_bid_bps: I64
+    down_ask_bps: I64
+    p_mid: F64
+    mid_logodds: F64
+    fair_logodds: F64
+    fair_sd_logodds: F64
+    half_spread_bps: F64
+    has_mid: Flag
+    has_fair: Flag
+
+
+class Opinion(Record):
+    """What one agent thinks: a push on the log-odds of UP, how sure it is, and why."""
+
+    reason_code: I64
+    shift_logodds: F64
+    sd_logodds: F64
+    cost_bps: F64
+    """What the agent thinks trading costs beyond the touch; 0 where it is not its business."""
+    cap_micros: I64
+    """Shares the agent would let one order have; 0 means it has no view."""
+
+
+class Forecast(Record):
+    """The fused probability of UP with its interval, and what each agent gave to it."""
+
+    p_up: F64
+    p_low: F64
+    p_high: F64
+    posterior_logodds: F64
+    half_width_logodds: F64
+    shift_logodds: F64
+    """All that is neither the book's middle nor fair value: constant while the mandate stands."""
+    mid_weight_ratio: F64
+    fair_weight_ratio: F64
+    features_logodds: Annotated[Floats, np.float64, (FEATURES,)]
+    contributions_logodds: Annotated[Floats, np.float64, (FEATURES,)]
+
+
+class Signal(Record):
+    """What the forecast is worth against the book: a side or none, and the edge after every cost."""
+
+    reason_code: I64
+    side_code: I64
+    """Token to buy: 0 UP, 1 DOWN; 255 none."""
+    take_mask: I64
+    """Bit 1: taking UP pays; bit 2: taking DOWN pays."""
+    quote_mask: I64
+    edge_bps: Annotated[Floats, np.float64, (2,)]
+    """Edge per share of taking each token, at the interval's worse end, after fee and hold."""
+    fee_bps: Annotated[Floats, np.float64, (2,)]
+    hold_cost_bps: F64
+    quote_bps: Annotated[Ints, np.int64, (2,)]
+    """Best price we would rest a bid at for each token; -1 none."""
+
+
+class Validation(Record):
+    """Whether the strategy's own record still allows it to trade."""
+
+    reason_code: I64
+    evidence_for_log: F64
+    evidence_against_log: F64
+    skill_logodds: F64
+    margin_log: F64
+
+
+class Verdict(Record):
+    """How much risk is allowed: a cap per token in shares' cost, or a refusal with its reason."""
+
+    reason_code: I64
+    cap_micros: I64
+    """Collateral that may still be put at risk in this window."""
+    margin_micros: I64
+    """Distance to the nearest limit."""
+    margin_code: I64
+    """The reason that limit would give."""
+
+
+class Stake(Record):
+    """How many shares one order may have."""
+
+    reason_code: I64
+    shares_micros: Annotated[Ints, np.int64, (2,)]
+    kelly_ratio: Annotated[Floats, np.float64, (2,)]
+    """Share of the bankroll that the shrunk Kelly stake wants, from flat."""
+    bound_code: Annotated[Ints, np.int64, (2,)]
+    """What bound the size, or why it is zero (`tools.stake.StakeCode`)."""
+
+
+class Mandate(Record):
+    """What the desk allows until a stated time; nothing trades without one."""
+
+    mandate_id: I64
+    slot_id: I64
+    given_ns: I64
+    until_ns: I64
+    run_id: I64
+    view_seq: I64
+    view_hash: U64
+    params_hash: U64
+    reason_code: I64
+    """0: it allows something. Else why the desk stood aside."""
+    gate_code: I64
+    take_mask: I64
+    quote_mask: I64
+    mid_weight_ratio: F64
+    fair_weight_ratio: F64
+    shift_logodds: F64
+    half_width_logodds: F64
+    take_edge_bps: F64
+    quote_edge_bps: F64
+    keep_edge_bps: F64
+    hold_cost_bps: F64
+    shares_micros: Annotated[Ints, np.int64, (2,)]
+    cap_micros: I64
+    p_up: F64
+    p_low: F64
+    p_high: F64
+
+
+class Decision(Record):
+    """One run of the desk, whole: the view and what every stage made of it."""
+
+    market: View
+    """What the desk saw. (Not `view`: NumPy rows have a method of that name.)"""
+    sight: Sight
+    spread_opinion: Opinion
+    lead_lag_opinion: Opinion
+    flow_opinion: Opinion
+    liquidity_opinion: Opinion
+    forecast: Forecast
+    alpha: Signal
+    validation: Validation
+    verdict: Verdict
+    stake: Stake
+    mandate: Mandate
+
+
+class DecisionLine(Record):
+    """One run of the desk in a line: what ledgers and reports count; the whole is rebuilt by replaying up to it."""
+
+    at_ns: I64
+    event_seq: I64
+    mandate_id: I64
+    left_ns: I64
+    p_up: F64
+    p_low: F64
+    p_high: F64
+    p_mid: F64
+    p_fair: F64
+    edge_bps: Annotated[Floats, np.float64, (2,)]
+    ask_bps: Annotated[Ints, np.int64, (2,)]
+    shares_micros: I64
+    slot_id: U16
+    reason_code: U16
+    gate_code: U8
+    side_code: U8
+    take_mask: U8
+    quote_mask: U8
+    open_s: I64

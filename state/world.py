@@ -1,0 +1,164 @@
+"""The world: all that we know, as one flat record. `graph/advance.py` is the only code that changes it."""
+
+from enum import IntEnum
+from typing import Annotated, Final
+
+import numpy as np
+
+from state.book import Book
+from state.desk import FEATURES, Mandate
+from state.events import ASSETS
+from state.feeds import Lag, LagEstimate, Prices
+from state.learner import Learner
+from state.orders import ORDERS, Order, Position
+from state.params import Params
+from state.prices import Average, Observations, Volatility
+from state.records import F64, I64, U64, Flag, Floats, Ints, Record, Rows
+from state.rules import Rules
+from state.sequential import EProcess
+
+WORLD_VERSION: Final = 1
+
+SLOTS: Final = 8
+"""Markets at once: windows that are listed, open or waiting for their settlement."""
+
+SAMPLES: Final = 10
+"""Moments of a window at which its features are kept for learning and scoring."""
+
+SAMPLE_LEFT_S: Final = (240, 180, 120, 90, 60, 45, 30, 15, 10, 5)
+"""Seconds to the close of those moments (5-minute windows; longer ones use the same last minutes)."""
+
+AVERAGES: Final = 2
+STRIKE: Final = 0
+CLOSE: Final = 1
+
+
+class Phase(IntEnum):
+    """The life of a window."""
+
+    NONE = 0
+    LISTED = 1
+    OPEN = 2
+    CLOSED = 3
+    """The window has ended; its outcome is not known yet."""
+    SETTLED = 4
+
+
+class Flow(Record):
+    """Taker flow in one window, in shares of UP (selling DOWN counts as buying UP), forgetting by half-lives."""
+
+    signed_micros: F64
+    total_micros: F64
+    slow_micros: F64
+    """The total that a steady flow at the slow rate would show in the fast average."""
+    touch_changes_per_s: F64
+    seen_ns: I64
+    touch_seen_ns: I64
+
+
+class Sample(Record):
+    """What the desk thought at one moment of a window: kept until the outcome is known."""
+
+    taken_ns: I64
+    features_logodds: Annotated[Floats, np.float64, (FEATURES,)]
+    p_up: F64
+    p_mid: F64
+    p_fair: F64
+    p_point: F64
+    has_mid: Flag
+    has_fair: Flag
+
+
+class Market(Record):
+    """One window: its rules, books, averages, mandate, and what we hold in it."""
+
+    phase_code: I64
+    asset_code: I64
+    open_ns: I64
+    close_ns: I64
+    listed_count: I64
+    rules: Rules
+    books: Annotated[Rows[Book], 2]
+    averages: Annotated[Rows[Average], AVERAGES]
+    strike_usd: F64
+    strike_sd_usd: F64
+    strike_code: I64
+    """`StrikeSource` of the strike above."""
+    flow: Flow
+    lag: Lag
+    lag_estimate: LagEstimate
+    position: Position
+    pending_micros: Annotated[Ints, np.int64, (2,)]
+    pending_cost_micros: I64
+    mandate: Mandate
+    asked_ns: I64
+    ask_waiting: Flag
+    took_ns: I64
+    """When a take was last sent: the cooldown runs from here."""
+    quoted_ns: Annotated[Ints, np.int64, (2,)]
+    touch_bps: Annotated[Ints, np.int64, (2,)]
+    """Effective best bid and ask of UP over both books, -1 where empty."""
+    mid_logodds: F64
+    fair_logodds: F64
+    p_up: F64
+    """Posterior at the last screen."""
+    asked_logodds: F64
+    """Posterior when the desk was last asked."""
+    samples: Annotated[Rows[Sample], SAMPLES]
+    next_sample_id: I64
+    outcome_code: I64
+    """`Token` that won; 255 until then."""
+    final_usd: F64
+
+
+class AssetState(Record):
+    """What is known of one coin: feeds, settlement observations, volatility."""
+
+    prices: Prices
+    observations: Observations
+    volatility: Volatility
+    leader_past_log: F64
+    variance_per_s: F64
+
+
+class Ledgered(Record):
+    """Money of the desk, as far as the core needs it; the ledger proper is the books of account."""
+
+    cash_micros: I64
+    day_id: I64
+    day_realized_micros: I64
+    fees_micros: I64
+    rebates_micros: I64
+    settled_count: I64
+
+
+class Track(Record):
+    """The strategy's own record: sequential evidence and rolling skill against the book."""
+
+    evidence: EProcess
+    skill_logodds: F64
+    """Rolling mean over windows of the book's log loss less ours; positive is better than the book."""
+    skill_windows_count: I64
+
+
+class World(Record):
+    """All that we know."""
+
+    version_code: I64
+    now_ns: I64
+    event_seq: I64
+    run_hash: U64
+    halted_code: I64
+    platform_code: I64
+    next_order_id: I64
+    next_mandate_id: I64
+    params_hash: U64
+    params: Params
+    learner: Learner
+    track: Track
+    money: Ledgered
+    assets: Annotated[Rows[AssetState], ASSETS]
+    markets: Annotated[Rows[Market], SLOTS]
+    orders: Annotated[Rows[Order], ORDERS]
+    refused_count: I64
+    """Events that could not be applied: an unknown slot, an off-grid price; counted, never fatal."""
