@@ -19,6 +19,8 @@ from state.records import Floats
 STEPS_LEAST: Final = 600
 BLOCKS_LEAST: Final = 4
 
+TAIL_SHARE: Final = 0.1
+
 KNOWN_Z: Final = 3.5
 """A peak chosen among 61 lags is chance beyond 3.5 errors in about 3 of 100 series."""
 
@@ -140,6 +142,14 @@ def correlation_at(lag: Lag, step: int, without: int) -> float:
 
 
 @compiled
+def _steps(lag: Lag) -> int:
+    steps = 0
+    for block in range(BLOCKS):
+        steps += int(lag.block_count[block])
+    return steps
+
+
+@compiled
 def _peak(lag: Lag, without: int) -> int:
     best, best_step = -2.0, 0
     for step in range(-LAGS_BEFORE, LAGS_AFTER + 1):
@@ -151,15 +161,14 @@ def _peak(lag: Lag, without: int) -> int:
 
 @compiled
 def _centroid(lag: Lag, peak: int, without: int) -> float:
-    """Give the weighted mean step over the unbroken stretch around the peak that stays above half of it."""
-    half = 0.5 * correlation_at(lag, peak, without)
+    """Give the weighted mean step over the unbroken stretch around the peak that stands out of the noise."""
+    # A follower that ticks at random has an exponential tail in its correlogram; it belongs to the mean delay.
+    floor = max(TAIL_SHARE * correlation_at(lag, peak, without), 2.0 / math.sqrt(max(_steps(lag), 1)))
     first = last = peak
-    while first > -LAGS_BEFORE and correlation_at(lag, first - 1, without) > half:
+    while first > -LAGS_BEFORE and correlation_at(lag, first - 1, without) > floor:
         first -= 1
-    while last < LAGS_AFTER and correlation_at(lag, last + 1, without) > half:
+    while last < LAGS_AFTER and correlation_at(lag, last + 1, without) > floor:
         last += 1
-    # One more on each side, down to zero, so that a triangle that is cut by the half-line stays symmetrical.
-    first, last = max(first - 1, -LAGS_BEFORE), min(last + 1, LAGS_AFTER)
     weights = moved = 0.0
     for step in range(first, last + 1):
         weight = max(correlation_at(lag, step, without), 0.0)
@@ -186,9 +195,8 @@ def estimate_lag(lag: Lag, estimate: LagEstimate) -> None:
     Costs tens of microseconds: for the desk, not for every event.
     """
     estimate.known = False
-    steps = blocks = 0
+    steps, blocks = _steps(lag), 0
     for block in range(BLOCKS):
-        steps += int(lag.block_count[block])
         blocks += int(lag.block_count[block] > lag.block_steps_count // 4)
     estimate.steps_count = steps
     if steps == 0:

@@ -161,8 +161,7 @@ def _median(prices: Prices, now_ns: int, fresh: int) -> float:
             if met == lower:
                 low_log = feed.fair_log
             if met == upper:
-                high_log = feed.fair_log
-                return 0.5 * (low_log + high_log)
+                return 0.5 * (low_log + float(feed.fair_log))
             met += 1
     return low_log
 
