@@ -6,11 +6,11 @@ what stands for it. An empty run is a valid run: every part has a default that m
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from enum import IntEnum
 from typing import Any, Final
 
 import numpy as np
 
-from evals.certificate import Check
 from state.records import Floats, Ints
 from tools.intervals import Values
 
@@ -231,6 +231,28 @@ class RuleOfDay:
     value: str
     since: str = ""
     source: str = ""
+
+
+class Light(IntEnum):
+    """What a check found."""
+
+    UNKNOWN = 0
+    GREEN = 1
+    RED = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check of the certificate, with what it looked at and what it found, in words and in numbers."""
+
+    name: str
+    light: Light
+    asked: str
+    """The question, in words."""
+    found: str
+    """The answer, in words, with its numbers and units."""
+    looked_count: int = 0
+    bad_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
