@@ -63,7 +63,7 @@ def test_a_five_minute_window_settles_as_its_day_did() -> None:
 
 
 @pytest.mark.parametrize("window_s", [900, 14_400])
-def test_longer_windows_went_straight_to_sixty_seconds(window_s: int):
+def test_longer_windows_went_straight_to_sixty_seconds(window_s: int) -> None:
     assert changes(Rule.LOOKBACK_S, window_s) == [("1970-01-01T00:00:00", 0), ("2026-08-07T00:00:00", 60)]
 
 
@@ -166,7 +166,7 @@ def test_a_length_a_coin_or_a_day_that_nobody_has_told_us_about_is_refused() -> 
         (Rule.ORDER_VERSION, 4),
     ],
 )
-def test_a_value_that_the_tools_do_not_reckon_with_refuses_the_market(rule: Rule, value: int):
+def test_a_value_that_the_tools_do_not_reckon_with_refuses_the_market(rule: Rule, value: int) -> None:
     rules = standing("2026-11-22")
     assert apply_rule(rules, int(rule), int(value)) == rule
     reason = refusal(rules)
@@ -174,7 +174,7 @@ def test_a_value_that_the_tools_do_not_reckon_with_refuses_the_market(rule: Rule
 
 
 @pytest.mark.parametrize("rule", list(Rule))
-def test_no_rule_accepts_a_value_that_made_no_sense(rule: Rule):
+def test_no_rule_accepts_a_value_that_made_no_sense(rule: Rule) -> None:
     assert apply_rule(standing("2026-11-22"), int(rule), NOT_WHOLE) == rule
 
 
@@ -246,7 +246,7 @@ def test_each_row_says_whence_it_is_and_stands_in_order_of_time() -> None:
     asset=st.sampled_from(list(Asset)),
     window_s=st.sampled_from([300, 900, 14_400, 3_600, 86_400, 60]),
 )
-def test_compiled_lookup_agrees_with_the_rows_read_by_hand(at_ns: int, asset: Asset, window_s: int):
+def test_compiled_lookup_agrees_with_the_rows_read_by_hand(at_ns: int, asset: Asset, window_s: int) -> None:
     rules = one(Rules)
     rules_in_force(REGISTRY, at_ns, int(asset), window_s, rules)
     values = as_dict(rules)
@@ -256,7 +256,7 @@ def test_compiled_lookup_agrees_with_the_rows_read_by_hand(at_ns: int, asset: As
 
 
 @given(codes=st.lists(st.tuples(st.integers(-3, 20), st.integers(-(2**40), 2**40)), max_size=6))
-def test_compiled_and_plain_python_judge_alike(codes: list[tuple[int, int]]):
+def test_compiled_and_plain_python_judge_alike(codes: list[tuple[int, int]]) -> None:
     compiled_row, plain_row = standing("2026-11-22"), standing("2026-11-22")
     plain = getattr(apply_rule, "py_func", apply_rule)
     for code, value in codes:
