@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from infra.feeds.figures import usd_of
-from infra.feeds.frames import Parsed, Reading, Refused, offbeat, read_frame
+from infra.feeds.frames import Parsed, Reading, Refused, offbeat, read_frame, unread
 
 Rung = tuple[float, float]
 """Price and total size at it; 0 removes the level."""
@@ -125,14 +125,10 @@ _SHAPES: Final[dict[str, type[msgspec.Struct]]] = {
     "depthUpdate": DepthUpdate,
     "serverShutdown": Shutdown,
 }
-_DECODERS: Final = {
-    shape: msgspec.json.Decoder(shape, strict=False)
-    for shape in (*_SHAPES.values(), DepthSnapshot, Answer, Fault)
-}
+_READ: Final[list[type[msgspec.Struct]]] = [*_SHAPES.values(), DepthSnapshot, Answer, Fault]
+_DECODERS: Final = {shape: msgspec.json.Decoder(shape, strict=False) for shape in _READ}
 
-UNREAD: Final = frozenset(
-    [f"{shape.__name__}.st" for shape in (BookTicker, AggTrade, DepthUpdate)] + ["Trade.M", "BookTicker.st"]
-)
+UNREAD: Final = unread(BookTicker="st", AggTrade="st", DepthUpdate="st", Trade="M st")
 """`st` and `M` have no use that the venue would tell of."""
 
 
@@ -170,4 +166,4 @@ def _unnamed(raw: bytes) -> type[msgspec.Struct]:
 
 def parse(raw: bytes, *, audit: bool = False) -> Parsed | Refused:
     """Say what a Binance frame means, or why it is refused; never raises."""
-    return read_frame(raw, read_message, audit=audit, unread=UNREAD)
+    return read_frame(raw, read_message, audit=audit, known=UNREAD)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from infra.feeds.figures import usd_of
-from infra.feeds.frames import Parsed, Reading, Refused, offbeat, read_frame
+from infra.feeds.frames import Parsed, Reading, Refused, offbeat, read_frame, unread
 
 Rung = tuple[float, float]
 """Price and total size at it; 0 removes the level."""
@@ -111,19 +111,17 @@ _TOPICS: Final[tuple[tuple[str, type[msgspec.Struct]], ...]] = (
     ("trade.", Trades),
     ("tickers.", Ticker),
 )
-_DECODERS: Final = {
+_DECODERS: Final[dict[type[msgspec.Struct], msgspec.json.Decoder[Any]]] = {
     shape: msgspec.json.Decoder(shape, strict=False) for shape in (OrderBook, Trades, Ticker, Answer)
 }
 
-UNREAD: Final = frozenset(
-    f"TickerData.{name}"
-    for name in (
-        "tickDirection price24hPcnt prevPrice24h highPrice24h lowPrice24h prevPrice1h openInterest openInterestValue "
-        "turnover24h volume24h nextFundingTime fundingRate fundingIntervalHour fundingCap bidPrice bidSize bidIv askPrice "
-        "askSize askIv markPriceIv underlyingPrice totalVolume totalTurnover delta gamma vega theta "
-        "predictedDeliveryPrice change24h usdIndexPrice"
-    ).split()
-)
+_TICKER_UNREAD: Final = """
+    tickDirection price24hPcnt prevPrice24h highPrice24h lowPrice24h prevPrice1h openInterest openInterestValue
+    turnover24h volume24h nextFundingTime fundingRate fundingIntervalHour fundingCap bidPrice bidSize bidIv askPrice
+    askSize askIv markPriceIv underlyingPrice totalVolume totalTurnover delta gamma vega theta
+    predictedDeliveryPrice change24h usdIndexPrice
+"""
+UNREAD: Final = unread(TickerData=_TICKER_UNREAD)
 
 
 def read_message(raw: bytes) -> Reading:
@@ -152,4 +150,4 @@ def _shape(head: Head) -> type[msgspec.Struct]:
 
 def parse(raw: bytes, *, audit: bool = False) -> Parsed | Refused:
     """Say what a Bybit frame means, or why it is refused; never raises."""
-    return read_frame(raw, read_message, audit=audit, unread=UNREAD)
+    return read_frame(raw, read_message, audit=audit, known=UNREAD)

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from infra.feeds.figures import ns_of_iso, usd_of
-from infra.feeds.frames import Parsed, Reading, Refused, offbeat, read_frame
+from infra.feeds.frames import Parsed, Reading, Refused, offbeat, read_frame, unread
 
 
 class TickerData(msgspec.Struct, gc=False):
@@ -231,13 +231,13 @@ _TYPES: Final[dict[str, type[msgspec.Struct]]] = {
     "subscriptions": ExchangeSubscriptions,
     "error": Fault,
 }
-_DECODERS: Final = {
+_DECODERS: Final[dict[type[msgspec.Struct], msgspec.json.Decoder[Any]]] = {
     shape: msgspec.json.Decoder(shape, strict=False) for shape in {*_CHANNELS.values(), *_TYPES.values()}
 }
 
-UNREAD: Final = frozenset(
-    [f"TickerData.{name}" for name in "volume_24_h low_24_h high_24_h low_52_w high_52_w price_percent_chg_24_h".split()]
-    + [f"ExchangeTicker.{name}" for name in "open_24h volume_24h low_24h high_24h volume_30d".split()]
+UNREAD: Final = unread(
+    TickerData="volume_24_h low_24_h high_24_h low_52_w high_52_w price_percent_chg_24_h",
+    ExchangeTicker="open_24h volume_24h low_24h high_24h volume_30d",
 )
 
 
@@ -279,9 +279,9 @@ def _read_as(shape: type[msgspec.Struct] | None, kind: str, raw: bytes) -> Readi
 
 def parse(raw: bytes, *, audit: bool = False) -> Parsed | Refused:
     """Say what an Advanced Trade frame means, or why it is refused; never raises."""
-    return read_frame(raw, read_message, audit=audit, unread=UNREAD)
+    return read_frame(raw, read_message, audit=audit, known=UNREAD)
 
 
 def parse_exchange(raw: bytes, *, audit: bool = False) -> Parsed | Refused:
     """Say what an Exchange frame means, or why it is refused; never raises."""
-    return read_frame(raw, read_exchange, audit=audit, unread=UNREAD)
+    return read_frame(raw, read_exchange, audit=audit, known=UNREAD)

@@ -112,7 +112,7 @@ def read_frame(
     *,
     words: frozenset[bytes] = frozenset(),
     audit: bool = False,
-    unread: frozenset[str] = frozenset(),
+    known: frozenset[str] = frozenset(),
 ) -> Parsed | Refused:
     """Read a frame that is an object, an array of objects or plain words; never raises.
 
@@ -121,7 +121,7 @@ def read_frame(
         read_one: The feed's own reader of one object.
         words: Frames that the feed sends as plain text, the empty frame among them where it is one.
         audit: Name the unknown fields, too; about as dear as the reading itself.
-        unread: Fields that are known and left unread on purpose, as `Type.field`.
+        known: Fields that are known and left unread on purpose, as `Type.field`.
     """
     text = raw.strip()
     if text in words:
@@ -136,10 +136,10 @@ def read_frame(
             parts = [bytes(part) for part in _PARTS.decode(text)]
         except READ_ERRORS as error:
             return refusal(error)
-    return _read_parts(parts, read_one, audit, unread)
+    return _read_parts(parts, read_one, audit, known)
 
 
-def _read_parts(parts: list[bytes], read_one: ReadOne, audit: bool, unread: frozenset[str]) -> Parsed | Refused:
+def _read_parts(parts: list[bytes], read_one: ReadOne, audit: bool, known: frozenset[str]) -> Parsed | Refused:
     messages: list[Any] = []
     refused: list[Refused] = []
     odd: list[str] = []
@@ -151,16 +151,16 @@ def _read_parts(parts: list[bytes], read_one: ReadOne, audit: bool, unread: froz
             continue
         messages.append(reading.message)
         if audit:
-            odd += _odd_fields(part, reading, unread)
+            odd += _odd_fields(part, reading, known)
     if refused and not messages:
         return refused[0]
     return Parsed(tuple(messages), tuple(refused), tuple(odd))
 
 
-def _odd_fields(part: bytes, reading: Reading, unread: frozenset[str]) -> Iterator[str]:
+def _odd_fields(part: bytes, reading: Reading, known: frozenset[str]) -> Iterator[str]:
     if reading.wrapper is not None:
-        yield from unfamiliar(_UNTYPED.decode(part), reading.wrapper, unread)
-    yield from unfamiliar(_UNTYPED.decode(reading.raw), reading.shape, unread)
+        yield from unfamiliar(_UNTYPED.decode(part), reading.wrapper, known)
+    yield from unfamiliar(_UNTYPED.decode(reading.raw), reading.shape, known)
 
 
 _KIND_FIELDS: Final = ("event_type", "e", "topic", "channel", "op", "event", "type")
@@ -174,10 +174,9 @@ def kind_of(part: bytes) -> str:
         return ""
     if not isinstance(message, dict):
         return type(message).__name__
-    for name in _KIND_FIELDS:
-        if isinstance(word := message.get(name), str):
-            return word[:40]
-    return ""
+    within = [message, *(message[name] for name in ("data", "arg") if isinstance(message.get(name), dict))]
+    words = (each.get(name) for each in within for name in _KIND_FIELDS)
+    return next((word[:40] for word in words if isinstance(word, str)), "")
 
 
 @dataclass(slots=True)
@@ -206,6 +205,15 @@ class Tally:
 
 Parser = Callable[..., Parsed | Refused]
 """Every feed's `parse(raw, *, audit=False)`: pure, total, and silent about everything but its answer."""
+
+
+def unread(**names: str) -> frozenset[str]:
+    """Name fields that are known and left unread on purpose: by type, the names in one text.
+
+    >>> sorted(unread(Tag="a b"))
+    ['Tag.a', 'Tag.b']
+    """
+    return frozenset(f"{shape}.{name}" for shape, text in names.items() for name in text.split())
 
 
 def unfamiliar(message: Any, shape: type[msgspec.Struct], ignored: frozenset[str] = frozenset()) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from infra.feeds.figures import usd_of
-from infra.feeds.frames import Parsed, Reading, Refused, offbeat, read_frame
+from infra.feeds.frames import Parsed, Reading, Refused, offbeat, read_frame, unread
 
 Rung = tuple[float, float, float, float]
 """Price, size, a zero kept for old times' sake, and the number of orders."""
@@ -121,11 +121,11 @@ _CHANNELS: Final[dict[str, type[msgspec.Struct]]] = {
     "trades": Trades,
     "trades-all": Trades,
 }
-_DECODERS: Final = {shape: msgspec.json.Decoder(shape, strict=False) for shape in (Books, Tickers, Trades, Notice)}
+_DECODERS: Final[dict[type[msgspec.Struct], msgspec.json.Decoder[Any]]] = {
+    shape: msgspec.json.Decoder(shape, strict=False) for shape in (Books, Tickers, Trades, Notice)
+}
 
-UNREAD: Final = frozenset(
-    f"TickerData.{name}" for name in "open24h high24h low24h sodUtc0 sodUtc8 volCcy24h vol24h".split()
-)
+UNREAD: Final = unread(TickerData="open24h high24h low24h sodUtc0 sodUtc8 volCcy24h vol24h")
 
 
 def read_message(raw: bytes) -> Reading:
@@ -152,4 +152,4 @@ def _shape(head: Head) -> type[msgspec.Struct]:
 
 def parse(raw: bytes, *, audit: bool = False) -> Parsed | Refused:
     """Say what an OKX frame means, or why it is refused; never raises."""
-    return read_frame(raw, read_message, words=WORDS, audit=audit, unread=UNREAD)
+    return read_frame(raw, read_message, words=WORDS, audit=audit, known=UNREAD)

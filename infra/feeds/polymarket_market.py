@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from infra.feeds.figures import bps_of, micros_of, tick_bps_of, touch_bps_of
-from infra.feeds.frames import Parsed, Reading, Refused, offbeat, read_frame
+from infra.feeds.frames import Parsed, Reading, Refused, offbeat, read_frame, unread
 
 Taker = Literal["BUY", "SELL"]
 
@@ -135,9 +135,7 @@ Message = Book | PriceChange | LastTradePrice | TickSizeChange | BestBidAsk | Ne
 
 WORDS: Final = frozenset({b"PONG", b"NO NEW ASSETS"})
 
-UNREAD: Final = frozenset(
-    f"NewMarket.{name}" for name in ("sports_market_type", "line", "game_start_time", "group_item_title")
-)
+UNREAD: Final = unread(NewMarket="sports_market_type line game_start_time group_item_title")
 
 # The hot lane. Nine frames in ten are a `price_change` whose last field says so; knowing that, one can read just the
 # four fields that matter of each change, without a search for the tag: 1.7 us instead of 2.8 us a frame.
@@ -206,14 +204,10 @@ def read_message(raw: bytes) -> Reading:
 def _read_untagged(raw: bytes) -> Reading:
     fields = _FIELDS.decode(raw)
     names = fields.keys()
-    for must, may, shape in _UNTAGGED:
-        if must <= names <= must | may:
-            break
-    else:
-        _MESSAGE.decode(raw)  # fails again, with the reason that is told
+    shape = next((shape for must, may, shape in _UNTAGGED if must <= names <= must | may), None)
+    if shape is None or fields.get("event_type", "price_change") != "price_change":
+        _MESSAGE.decode(raw)  # fails as before, and the reason is told
         offbeat("of no known type")
-    if fields.get("event_type", "price_change") != "price_change":
-        _MESSAGE.decode(raw)
     tag = shape.__struct_config__.tag
     message: Any = msgspec.convert(fields if tag is None else fields | {"event_type": tag}, shape, strict=False)
     if isinstance(message, FlatChange):
@@ -243,7 +237,8 @@ def _judge(message: Message) -> None:
         touch_bps_of(message.best_ask)
 
 
-def _read_and_judge(raw: bytes) -> Reading:
+def read_and_judge(raw: bytes) -> Reading:
+    """Read one object of this channel and refuse figures that cannot be; raises as a `ReadOne` may."""
     reading = read_message(raw)
     _judge(reading.message)
     return reading
@@ -254,7 +249,7 @@ def parse(raw: bytes, *, audit: bool = False) -> Parsed | Refused:
 
     Never raises. An array's good messages stand when others of it are refused.
     """
-    return read_frame(raw, _read_and_judge, words=WORDS, audit=audit, unread=UNREAD)
+    return read_frame(raw, read_and_judge, words=WORDS, audit=audit, known=UNREAD)
 
 
 def read(raw: bytes) -> Parsed | Refused:
