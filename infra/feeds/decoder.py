@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from infra.feeds import binance, bybit, clob_rest, coinbase, gamma, okx, polybolt, polymarket_user, rtds
 from infra.feeds import polymarket_market as market
-from infra.feeds.figures import LEVEL_BPS, SHARES_MAX, at_ns_of, bps_of, micros_of, tick_bps_of, touch_bps_of
+from infra.feeds.figures import AT_NS_MAX, LEVEL_BPS, SHARES_MAX, at_ns_of, bps_of, micros_of, tick_bps_of, touch_bps_of
 from infra.feeds.frames import READ_ERRORS, Offbeat, Parser, Refused, Tally, Wire, offbeat, refusal
 from infra.feeds.listings import Listing, listing_of
 from infra.feeds.polymarket_market import QUICK_TAIL
@@ -173,6 +173,8 @@ class Decoder:
         try:
             moves = _read_moves(raw)
             at_ns = moves.timestamp * NS_PER_MS
+            if not 0 <= at_ns < AT_NS_MAX:
+                return -1
             for move in moves.price_changes:
                 coin = coins[move.asset_id]
                 size = move.size
