@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.recordings.recording import Recording, Rows, Terms, blank, bps_of, in_order, micros_of
+from infra.recordings.recording import Recording, Terms, bps_of, micros_of
+from infra.recordings.rows import Rows, blank, in_order
 from infra.recordings.tables import Columns, SourceRefused, Table, table
 from infra.recordings.windows import Window
 from state.events import EVENT, LAST_IN_FRAME, Asset, Kind, Side, Source, Token

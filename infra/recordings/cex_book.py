@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from infra.recordings.recording import Recording, Rows, Terms, blank, in_order, micros_of
+from infra.recordings.recording import Recording, Terms, micros_of
+from infra.recordings.rows import Rows, blank, in_order
 from infra.recordings.tables import Table, table
 from state.events import Asset, Kind, Side, Source
 from state.units import NS_PER_MS

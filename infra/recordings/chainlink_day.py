@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from infra.recordings.recording import Recording, Rows, Terms, blank, in_order
+from infra.recordings.recording import Recording, Terms
+from infra.recordings.rows import Rows, blank, in_order
 from infra.recordings.tables import Table, table
 from infra.recordings.windows import Window
 from state.events import Asset, Kind, Source, Token

@@ -1,5 +1,6 @@
 """Turn data folders into a journal: tell what is in a folder, merge several by time, give windows their slots."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -114,7 +115,8 @@ def import_folders(
                 summary = _write_frames(sources[0], target, journal, progress)
             else:
                 summary = _write_rows(opened, target, journal, progress)
-            journal.append_note({"import": asdict(summary)}, summary.last_seen_ns)
+            told = {name: value for name, value in asdict(summary).items() if name != "folder"}
+            journal.append_note({"import": told | {"terms": asdict(terms or Terms())}}, summary.last_seen_ns)
         (part / "lock").unlink(missing_ok=True)
         if target.exists():
             target.rmdir()
@@ -215,8 +217,6 @@ def fingerprint(sources: Sequence[Path], terms: Terms) -> str:
     Raises:
         SourceRefused: a folder is missing.
     """
-    import hashlib
-
     told: list[Any] = [IMPORTER_VERSION, asdict(terms)]
     for source in sources:
         if not source.is_dir():

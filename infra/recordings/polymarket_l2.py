@@ -11,14 +11,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.recordings.recording import Recording, Rows, Terms, bps_of, in_order, micros_of
+from infra.recordings.recording import Recording, Terms, bps_of, micros_of
+from infra.recordings.rows import Rows, copy, in_order
 from infra.recordings.tables import Columns, SourceRefused, Table, table
 from infra.recordings.windows import Window
 from state.events import EVENT, LAST_IN_FRAME, Asset, Kind, Side, Source, Token
 from state.units import NS_PER_MS, NS_PER_S
 
 SPAN_S: Final = 300
-_BATCH_ROWS: Final = 250_000
+_BATCH_ROWS: Final = 500_000
 _SEQ_BITS: Final = 24
 _TOKEN: Final = "Down"
 _FINE_BPS: Final = 10
@@ -87,7 +88,7 @@ def _parts(changes: Table, tops: Table, windows: tuple[Window, ...], counts: lis
         rows = in_order(held, _batch(changes, tops, windows, low, high, terms))
         following = windows[batches[index + 1][0]].listed_ns if index + 1 < len(batches) else 1 << 62
         cut = int(np.searchsorted(rows["seen_ns"], following))
-        held = rows[cut:].copy()
+        held = copy(rows[cut:])
         if cut:
             yield rows[:cut]
 
@@ -113,9 +114,12 @@ def _batch(changes: Table, tops: Table, windows: tuple[Window, ...], low: int, h
     )  # fmt: skip
     levels = changes.read(
         {"w": "window_start", "seq": "seq", "sell": "side = 'A'", "mills": "price_mills", "size": "size"},
-        where=here, order="window_start, seq, side, price_mills",
+        where=here,
     )  # fmt: skip
     frame_key, level_key = _key(frames, starts[0]), _key(levels, starts[0])
+    if (np.diff(level_key) < 0).any():  # the files we know lie in order, and sorting in the query costs as much again
+        order = np.lexsort((levels["mills"], levels["sell"], level_key))
+        levels, level_key = {name: values[order] for name, values in levels.items()}, level_key[order]
     frame_of = np.searchsorted(frame_key, level_key)
     if (frame_of >= len(frame_key)).any() or (frame_key[np.minimum(frame_of, len(frame_key) - 1)] != level_key).any():
         raise SourceRefused(f"{changes.name}: a change belongs to no row of tob.parquet; fetch both files again")

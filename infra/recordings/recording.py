@@ -3,17 +3,16 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.recordings.rows import Rows
 from infra.recordings.tables import SourceRefused
 from infra.recordings.windows import LISTED_BEFORE_S, SETTLED_AFTER_S, STRIKE_AFTER_S, Window
-from state.events import EVENT, LAST_IN_FRAME, Kind
+from state.events import Kind
 from state.units import NS_PER_MS
-
-Rows = NDArray[Any]
 
 FEED_DELAY_MS: Final = 90
 """Median delay of the market channel (venue reference 2.7, 2026-10), for recordings whose own clock cannot tell."""
@@ -56,24 +55,6 @@ class Recording:
     """About how many rows will come, for progress."""
     notes: tuple[str, ...] = ()
     """What was assumed, and what of the folder is not carried."""
-
-
-def blank(count: int, kind: Kind, source: int) -> Rows:
-    """Give rows of one kind and source, each a frame of its own, everything else zero."""
-    rows = np.zeros(count, EVENT)
-    rows["kind_code"] = kind
-    rows["source_code"] = source
-    rows["flags_mask"] = LAST_IN_FRAME
-    return rows
-
-
-def in_order(*groups: Rows) -> Rows:
-    """Join groups of rows by the time they were seen; at the same moment the earlier group comes first."""
-    joined = np.concatenate(groups) if len(groups) != 1 else groups[0]
-    seen = joined["seen_ns"]
-    if np.all(seen[1:] >= seen[:-1]):
-        return joined
-    return joined[np.argsort(seen, kind="stable")]
 
 
 def bps_of(prices: NDArray[np.float64], where: str) -> NDArray[np.int32]:

@@ -1,14 +1,12 @@
 """Merge several streams of rows into one, by the time they were seen, a chunk at a time."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from infra.recordings.rows import Rows, copy, in_order, join
 from state.events import EVENT
-
-Rows = NDArray[Any]
 
 CHUNK_ROWS: Final = 16_384
 """Rows in a journal's block: a megabyte, which unpacks inside a processor's second-level cache."""
@@ -34,11 +32,11 @@ def merge(streams: Sequence[Iterator[Rows]]) -> Iterator[Rows]:
         lasts = [int(rows["seen_ns"][-1]) if going else _ENDLESS for rows, going in zip(held, more, strict=True)]
         limit = min(lasts)
         if limit == _ENDLESS:
-            yield _joined(held)
+            yield in_order(*held)
             return
         cuts = [int(np.searchsorted(rows["seen_ns"], limit)) for rows in held]
         if any(cuts):
-            yield _joined([rows[:cut] for rows, cut in zip(held, cuts, strict=True)])
+            yield in_order(*[rows[:cut] for rows, cut in zip(held, cuts, strict=True)])
             held = [rows[cut:] for rows, cut in zip(held, cuts, strict=True)]
         slowest = lasts.index(limit)
         held[slowest], more[slowest] = _next(held[slowest], streams[slowest])
@@ -47,26 +45,18 @@ def merge(streams: Sequence[Iterator[Rows]]) -> Iterator[Rows]:
 def _next(held: Rows, stream: Iterator[Rows]) -> tuple[Rows, bool]:
     for rows in stream:
         if len(rows):
-            return (np.concatenate([held, rows]) if len(held) else rows), True
+            return join([held, rows]), True
     return held, False
-
-
-def _joined(groups: Sequence[Rows]) -> Rows:
-    full = [rows for rows in groups if len(rows)]
-    if len(full) == 1:
-        return full[0]
-    joined = np.concatenate(full) if full else np.zeros(0, EVENT)
-    return joined[np.argsort(joined["seen_ns"], kind="stable")]
 
 
 def in_chunks(stream: Iterator[Rows], size: int = CHUNK_ROWS) -> Iterator[Rows]:
     """Cut a stream into chunks of one size, the last one shorter."""
     held = np.zeros(0, EVENT)
     for rows in stream:
-        joined = np.concatenate([held, rows]) if len(held) else rows
+        joined = join([held, rows])
         full = len(joined) // size * size
         for start in range(0, full, size):
             yield joined[start : start + size]
-        held = joined[full:].copy()
+        held = copy(joined[full:])
     if len(held):
         yield held

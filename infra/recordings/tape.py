@@ -14,6 +14,7 @@ from infra.journal.reader import read_events, read_notes
 from infra.journal.segments import Piece, Tail, is_journal, survey
 from infra.recordings.importer import Progress, fingerprint, import_folders, quiet
 from infra.recordings.recording import Terms
+from infra.recordings.rows import words_of
 from infra.recordings.tables import SourceRefused
 from state.events import EVENT
 
@@ -43,7 +44,7 @@ class Tape:
         rows = np.empty(self.rows_count, EVENT)
         at = 0
         for chunk in self.chunks():
-            rows[at : at + len(chunk)] = chunk
+            words_of(rows)[at : at + len(chunk)] = words_of(chunk)
             at += len(chunk)
         assert at == self.rows_count, f"{at} rows where {self.rows_count} were counted"
         return rows
