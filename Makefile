@@ -1,0 +1,91 @@
+# updown: every target builds what it needs, so `make demo` and `make test` work in a fresh clone with no other step.
+# Say `make` for the list. Options of a command go into ARGS, as in `make backtest ARGS="--json"`.
+
+UV_VERSION := 0.13.9
+READY := .venv/.ready
+UPDOWN := .venv/bin/updown
+ARGS ?=
+DATA ?=
+DECISION ?=
+JOURNAL ?=
+PORT ?= 2024
+
+# An activated environment must not be mistaken for ours, nor may uv fetch interpreters behind our back.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+export UV_PYTHON_DOWNLOADS := never
+export UV_LINK_MODE := copy
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint check fix bench prove backtest replay report graph step studio clean
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## build .venv with the locked packages (needs Python 3.11 to 3.14 with venv; 3.12 is preferred)
+
+# PYTHON names the interpreter to use; otherwise the first that runs, is new enough and can make environments.
+$(READY): pyproject.toml uv.lock
+	@if ! .venv/bin/python -c 'import pip' 2>/dev/null; then \
+	  for python in $(PYTHON) python3.12 python3.13 python3.11 python3.14 python3 python none; do \
+	    if [ "$$python" = none ]; then \
+	      echo "No Python 3.11 to 3.14 with venv found. On Debian or Ubuntu: apt install python3 python3-venv" >&2; exit 1; \
+	    fi; \
+	    "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+	      2>/dev/null && break; \
+	  done; \
+	  echo "building .venv with $$("$$python" -c 'import sys; print(sys.executable, sys.version.split()[0])')"; \
+	  "$$python" -m venv --clear .venv; \
+	fi
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	.venv/bin/uv sync --frozen --inexact --quiet --python .venv/bin/python
+	@touch $@
+
+demo: $(READY) ## a small generated recording, the whole desk over it, and the report: no keys, no network
+	$(UPDOWN) demo $(ARGS)
+
+test: $(READY) ## the fast tests (minutes; the first run also compiles the core)
+	.venv/bin/pytest -q $(ARGS)
+
+lint: $(READY) ## style, layout, floors, types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
+	.venv/bin/mypy
+
+check: lint test ## all that must hold before a commit
+
+fix: $(READY) ## put style and layout right by machine
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+bench: $(READY) ## measure the speeds that the README states, with their spread
+	$(UPDOWN) bench $(ARGS)
+
+prove: $(READY) ## hold every claim against its bar; DATA=folder takes other recordings
+	$(UPDOWN) prove --all $(if $(DATA),--data $(DATA)) $(ARGS)
+
+backtest: $(READY) ## run the desk over recordings; DATA="folder folder"
+	$(UPDOWN) backtest $(DATA) $(ARGS)
+
+replay: $(READY) ## prove a journal: same events, same decisions; JOURNAL=folder
+	$(UPDOWN) replay $(JOURNAL) $(ARGS)
+
+report: $(READY) ## write the report of a run as one HTML page
+	$(UPDOWN) report $(ARGS)
+
+graph: $(READY) ## draw the desk
+	$(UPDOWN) graph $(ARGS)
+
+step: $(READY) ## step through one decision, stage by stage; DECISION=number
+	$(UPDOWN) step $(DECISION) $(ARGS)
+
+studio: export LANGGRAPH_CLI_NO_ANALYTICS := 1
+studio: export LANGGRAPH_NO_VERSION_CHECK := true
+studio: export LANGSMITH_TRACING := false
+studio: $(READY) ## serve the desk to LangGraph Studio on this machine only (the first switch must be exported, not in .env)
+	.venv/bin/langgraph dev --host 127.0.0.1 --port $(PORT) --no-browser --n-jobs-per-worker 10 $(ARGS)
+
+clean: ## remove what was made: environment, caches, compiled code; var/ stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .langgraph_api
+	find state tools agents graph evals infra tests -name __pycache__ -type d -prune -exec rm -rf {} +
