@@ -1,0 +1,185 @@
+"""A synthetic stretch of markets as one array of events, the same for the same spec and seed on every machine.
+
+Everything the desk would see of consecutive windows: exchange feeds, the settlement stream and its average, strikes,
+both books with their trades, listings and settlements, each with the time it happened and the time we saw it. The
+inefficiencies are planted and named in the spec, so that a test knows what there is to find.
+"""
+
+import numpy as np
+
+from evals.generator_feeds import Events, blank, feed_events, feed_states, in_order, oracle_events, travel
+from evals.generator_makers import play
+from evals.generator_path import LEAD_S, STEP_NS, STEPS_PER_S, Path, draw_path
+from evals.generator_records import MILLS, Crowd, Maker, Scene
+from evals.generator_spec import DEMO, EFFICIENT, LATE_MAKERS, POINT_MAKERS, SPECS, FeedSpec, MarketSpec
+from state.events import EVENT, LAST_IN_FRAME, Kind, Source, StrikeSource, Token
+from state.records import layout, one
+from state.units import MICROS, NS_PER_MS, NS_PER_S
+
+__all__ = [
+    "DEMO", "EFFICIENT", "LATE_MAKERS", "POINT_MAKERS", "SPECS", "FeedSpec", "MarketSpec", "generate",
+]  # fmt: skip
+
+SLOTS = 8
+SHARES_MIN = 5
+TICK_BPS = 100
+ROOM = 1 << 18
+
+
+def generate(spec: MarketSpec, seed: int) -> Events:
+    """Play the whole stretch of `spec` and give its events, sorted by `seen_ns`: dtype `EVENT`, shape (count,).
+
+    Equal spec and seed give equal bytes. Raises ValueError for a spec that cannot be played.
+    """
+    _check(spec)
+    path_seed, oracle_seed, life_seed, feeds_seed, books_seed = np.random.SeedSequence(seed).spawn(5)
+    path = draw_path(spec, np.random.default_rng(path_seed))
+    published = oracle_events(spec, path, np.random.default_rng(oracle_seed))
+    parts = [feed_states(spec, path), published]
+    parts += [_life(spec, path, published, np.random.default_rng(life_seed))]
+    for feed, one_seed in zip(spec.feeds, feeds_seed.spawn(len(spec.feeds)), strict=True):
+        parts.append(feed_events(spec, feed, path, np.random.default_rng(one_seed)))
+    for index, one_seed in enumerate(books_seed.spawn(spec.windows)):
+        parts.append(book_events(spec, path, index, np.random.default_rng(one_seed)))
+    return in_order(np.concatenate(parts))
+
+
+def _check(spec: MarketSpec) -> None:
+    if spec.first_open_s % spec.window_s:
+        raise ValueError(f"first_open_s must be a multiple of the window's {spec.window_s} s")
+    if not 1 <= spec.windows <= 2_016:
+        raise ValueError("windows must be between 1 and 2016 (a week of five minutes)")
+    if not spec.lookback_s <= spec.quoted_before_s + LEAD_S // 2 or spec.lookback_s >= spec.window_s:
+        raise ValueError("lookback_s must be shorter than the window")
+    if spec.listed_before_s + spec.window_s + 165 > SLOTS * spec.window_s or spec.listed_before_s >= LEAD_S:
+        raise ValueError("listed_before_s keeps more windows alive than there are slots")
+
+
+def open_s(spec: MarketSpec, index: int) -> int:
+    """Give the Unix second at which a window of the stretch starts."""
+    return spec.first_open_s + index * spec.window_s
+
+
+def _life(spec: MarketSpec, path: Path, published: Events, rng: np.random.Generator) -> Events:
+    """Give listings, strikes and settlements of every window."""
+    kind = Kind.AVERAGE_SEEN if spec.lookback_s else Kind.PRICE_SEEN
+    stream = published[published["kind_code"] == kind]
+    parts = []
+    settled_ns = 0
+    for index in range(spec.windows):
+        start_s = open_s(spec, index)
+        close_s = start_s + spec.window_s
+        strike = path.average_usd(start_s, spec.lookback_s)
+        final = path.average_usd(close_s, spec.lookback_s)
+        listed = _told(Kind.MARKET_LISTED, Source.GAMMA, index, (start_s - spec.listed_before_s) * NS_PER_S, 80)
+        listed["code_id"], listed["ref_id"], listed["span_s"] = spec.asset, start_s * NS_PER_S, spec.window_s
+        listed["price_bps"], listed["amount_micros"] = TICK_BPS, SHARES_MIN * MICROS
+        parts.append(listed)
+        due = stream[stream["at_ns"] >= start_s * NS_PER_S]
+        first = due[np.argmin(due["at_ns"])]
+        ours = _told(Kind.STRIKE_SEEN, Source.CHAINLINK, index, int(first["at_ns"]), 0)
+        ours["seen_ns"], ours["value_usd"], ours["code_id"] = first["seen_ns"], first["value_usd"], StrikeSource.STREAM
+        parts.append(ours)
+        theirs = _told(Kind.STRIKE_SEEN, Source.GAMMA, index, max(start_s * NS_PER_S, settled_ns), 0)
+        late_ns = int(travel(1, 6_000.0, 0.4, rng)[0])
+        theirs["seen_ns"] = max(start_s * NS_PER_S + 54 * NS_PER_S, settled_ns) + late_ns
+        theirs["value_usd"], theirs["code_id"] = strike, StrikeSource.VENUE
+        parts.append(theirs)
+        after_ns = min(int(travel(1, spec.settled_after_s * 1e3, 0.37, rng)[0]), 162 * NS_PER_S)
+        settled_ns = close_s * NS_PER_S + after_ns
+        done = _told(Kind.SETTLED, Source.GAMMA, index, settled_ns, 700)
+        done["code_id"], done["value_usd"] = Token.UP if final >= strike else Token.DOWN, final
+        parts.append(done)
+    return np.concatenate(parts)
+
+
+def _told(kind: Kind, source: Source, index: int, at_ns: int, delay_ms: int) -> Events:
+    event = blank(1, kind, source)
+    event["slot_id"] = index % SLOTS
+    event["at_ns"] = at_ns
+    event["seen_ns"] = at_ns + delay_ms * NS_PER_MS
+    return event
+
+
+def book_events(spec: MarketSpec, path: Path, index: int, rng: np.random.Generator) -> Events:
+    """Play one window's book and give its events in the order we saw them."""
+    uniforms = rng.random(1 << 18)
+    normals = rng.standard_normal(1 << 18)
+    makers_seed = int(rng.integers(1 << 62))
+    room = ROOM
+    while True:
+        rows = np.zeros(room, EVENT)
+        scene = _scene(spec, path, index)
+        makers = _makers(spec, np.random.default_rng(makers_seed))
+        levels = np.zeros((2, MILLS), np.int64)
+        play(
+            scene, rows, levels, makers, _crowd(spec), path.usd, path.oracle_sum, path.vol_seen, uniforms, normals
+        )  # fmt: skip
+        if not scene.full:
+            break
+        room *= 2
+    listed = np.concatenate([_cleared(spec, index, token) for token in Token])
+    return np.concatenate((listed, rows[: scene.rows_count]))
+
+
+def _cleared(spec: MarketSpec, index: int, token: Token) -> Events:
+    """Say that a listed market's book is known, and empty, until its makers come."""
+    at_ns = (open_s(spec, index) - spec.listed_before_s) * NS_PER_S
+    event = _told(Kind.BOOK_CLEARED, Source.POLYMARKET_BOOK, index, at_ns, 120)
+    event["token_code"] = token
+    event["flags_mask"] = LAST_IN_FRAME
+    return event
+
+
+def _scene(spec: MarketSpec, path: Path, index: int) -> Scene:
+    scene = one(Scene)
+    scene.slot_id = index % SLOTS
+    scene.tick_mills = TICK_BPS // 10
+    scene.ask_mills = MILLS - 1
+    scene.open_count = path.step(open_s(spec, index) * NS_PER_S)
+    scene.close_count = scene.open_count + spec.window_s * STEPS_PER_S
+    scene.first_count = scene.open_count - spec.quoted_before_s * STEPS_PER_S
+    scene.strike_usd = path.average_usd(open_s(spec, index), spec.lookback_s)
+    scene.lookback_s = spec.lookback_s
+    scene.start_ns = path.start_ns
+    return scene
+
+
+def _makers(spec: MarketSpec, rng: np.random.Generator) -> "np.ndarray[tuple[int], np.dtype[np.void]]":
+    count = spec.makers
+    makers = np.zeros(count, layout(Maker))
+    delays_ms = spec.makers_fast_ms + spec.makers_late_ms + spec.makers_spread_ms * np.linspace(0.0, 1.0, count)
+    makers["delay_count"] = np.maximum(np.round(delays_ms * NS_PER_MS / STEP_NS), 1)
+    makers["poll_count"] = 1 + np.arange(count) % 3
+    stale = rng.permutation(count) < round(spec.stale_quotes_share * count)
+    makers["poll_count"][stale] = rng.integers(2, 6, int(stale.sum())) * STEPS_PER_S
+    makers["phase_count"] = rng.integers(0, 1 << 20, count)
+    makers["p_edge"] = spec.maker_edge_cents * 0.01 * np.linspace(1.0, 4.0, count)
+    makers["gap_mills"] = np.where(np.arange(count) % 3 == 2, 20, 10)
+    makers["shares_micros"] = spec.maker_shares * np.exp(0.3 * rng.standard_normal(count)) * MICROS
+    makers["vol_ratio"] = np.exp(spec.maker_vol_sd * rng.standard_normal(count))
+    makers["exit_ns"] = rng.exponential(spec.exit_s, count) * NS_PER_S
+    makers["prices_point"] = rng.permutation(count) < round(spec.point_rule_share * count)
+    makers["p_quoted"] = -1.0
+    return makers
+
+
+def _crowd(spec: MarketSpec) -> Crowd:
+    crowd = one(Crowd)
+    step_s = STEP_NS / NS_PER_S
+    # Makers look every two steps on average; their error remembers about a minute.
+    crowd.noise_keep_ratio = float(np.exp(-2.0 * step_s / 60.0))
+    crowd.noise_log = spec.maker_noise_bps * 1e-4 * float(np.sqrt(1.0 - crowd.noise_keep_ratio**2))
+    crowd.slack_ratio = spec.maker_slack
+    crowd.taker_per_step_ratio = spec.taker_per_s * step_s
+    crowd.taker_micros = spec.taker_shares * MICROS
+    crowd.favourite_per_step_ratio = spec.favourite_per_s * step_s
+    crowd.flicker_per_step_ratio = spec.flicker_per_s * step_s
+    crowd.spoof_per_step_ratio = spec.spoofs_per_min * step_s / 60.0
+    crowd.sniper_delay_count = round(spec.sniper_ms * NS_PER_MS / STEP_NS)
+    crowd.sniper_micros = round(spec.sniper_shares * MICROS)
+    crowd.hold_ns = round(spec.hold_ms * NS_PER_MS)
+    crowd.travel_ns = spec.book_delay_ms * NS_PER_MS
+    crowd.travel_log = spec.book_delay_spread
+    crowd.snapshot_count = max(spec.snapshot_every, 1)
+    return crowd

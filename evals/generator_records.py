@@ -1,0 +1,107 @@
+"""Records of the synthetic market: the scene of one window, its makers, and the orders that they show."""
+
+from typing import Annotated, Final
+
+import numpy as np
+
+from state.records import F64, I64, Flag, Ints, Record
+
+LAYERS: Final = 5
+"""Orders a maker keeps on each side."""
+
+MILLS: Final = 1_001
+"""Grid points of the UP book, in thousandths of a dollar, both ends included."""
+
+
+class Maker(Record):
+    """One participant that keeps orders on both sides of what it believes."""
+
+    delay_count: I64
+    """Grid steps between the price and its knowing of it."""
+    poll_count: I64
+    """Grid steps between two looks."""
+    phase_count: I64
+    p_edge: F64
+    """Least distance from fair value to its quotes, in dollars a share."""
+    gap_mills: I64
+    """Distance between its layers."""
+    shares_micros: I64
+    """Median size of its best layer."""
+    vol_ratio: F64
+    """Its volatility estimate over the market's."""
+    exit_ns: I64
+    """It drops the losing side so long before the close."""
+    prices_point: Flag
+    noise_log: F64
+    """Its running error about the price."""
+    p_quoted: F64
+    """Fair value at its last change; -1 before the first."""
+    bid_mills: Annotated[Ints, np.int64, (LAYERS,)]
+    """Prices of its orders on the UP book, 0 where it has none."""
+    ask_mills: Annotated[Ints, np.int64, (LAYERS,)]
+    bid_micros: Annotated[Ints, np.int64, (LAYERS,)]
+    ask_micros: Annotated[Ints, np.int64, (LAYERS,)]
+    bid_seq: Annotated[Ints, np.int64, (LAYERS,)]
+    """Place in time, for the queue."""
+    ask_seq: Annotated[Ints, np.int64, (LAYERS,)]
+
+
+class Scene(Record):
+    """One window while it is being played."""
+
+    slot_id: I64
+    tick_mills: I64
+    bid_mills: I64
+    """Best bid of the UP book, 0 when it has none."""
+    ask_mills: I64
+    """Best ask, 1000 when it has none."""
+    true_ns: I64
+    """The venue's own moment of the running frame."""
+    frame_at_ns: I64
+    """The same as the frame stamps it, in whole milliseconds."""
+    frame_seen_ns: I64
+    rows_count: I64
+    full: Flag
+    """There was no room for all rows."""
+    order_seq: I64
+    trades_count: I64
+    uniform_count: I64
+    """Random numbers used so far; the pools are walked round."""
+    normal_count: I64
+    open_count: I64
+    """Grid step of the window's start, of its close, and of the first quotes."""
+    close_count: I64
+    first_count: I64
+    strike_usd: F64
+    lookback_s: I64
+    start_ns: I64
+    """Time of grid step 0."""
+    sniper_due_ns: I64
+    sniper_buys: Flag
+    sniper_mills: I64
+    """Limit of the informed take on its way; 0 when there is none."""
+    spoof_due_ns: I64
+    spoof_is_bid: Flag
+    spoof_mills: I64
+    spoof_micros: I64
+
+
+class Crowd(Record):
+    """Rates and sizes of those who do not quote, and the road to us."""
+
+    noise_keep_ratio: F64
+    """Memory of a maker's error from look to look."""
+    noise_log: F64
+    slack_ratio: F64
+    """Share of the taker fee that a maker lets its quotes be wrong by."""
+    taker_per_step_ratio: F64
+    taker_micros: F64
+    favourite_per_step_ratio: F64
+    flicker_per_step_ratio: F64
+    spoof_per_step_ratio: F64
+    sniper_delay_count: I64
+    sniper_micros: I64
+    hold_ns: I64
+    travel_ns: F64
+    travel_log: F64
+    snapshot_count: I64
