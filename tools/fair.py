@@ -17,11 +17,14 @@ from state.compiled import compiled
 from state.prices import Average, Fair
 from state.units import NS_PER_S
 from tools.average import follow_variance, strike_variance
-from tools.logodds import P_LEAST, normal_cdf, student4_cdf
+from tools.logodds import P_LEAST, normal_cdf, student4_cdf, student6_cdf
 
-TAIL_S: Final = 30.0
-TAIL_MOST: Final = 1.0
-"""Weight of the heavy curve: TAIL_MOST over short spans, halved when TAIL_S seconds of variance are open."""
+S_PER_NS: Final = 1e-9
+
+HEAVY_S: Final = 2.0
+"""How soon the tails thin out: Student's t of 4 over the shortest spans, of 6 over long ones, half-way at so many
+seconds of open variance. By likelihood of the standardised gaps on the first half of 2026-06-08, and the second half
+says the same; a normal is worse at every span, since volatility itself is only guessed."""
 
 ROUND_OFF_VAR: Final = 1e-18
 """Relative variance below which nothing is left open: the rounding of sums of doubles."""
@@ -33,9 +36,9 @@ def open_seconds(close: Average, strike: Average, from_ns: int) -> float:
 
     Before the strike's average is known, a shock moves both averages and what is common cancels.
     """
-    left_s = close.ends_s - from_ns / NS_PER_S
+    left_s = (close.ends_s * NS_PER_S - from_ns) * S_PER_NS
     open_var = follow_variance(left_s, close.lookback_s)
-    until_s = strike.ends_s - from_ns / NS_PER_S
+    until_s = (strike.ends_s * NS_PER_S - from_ns) * S_PER_NS
     if not strike.given and until_s > 0.0:
         open_var = max(open_var - until_s, 0.0) + strike_variance(until_s, strike.lookback_s)
     return open_var
@@ -43,14 +46,15 @@ def open_seconds(close: Average, strike: Average, from_ns: int) -> float:
 
 @compiled
 def chance(gap: float, sd: float, open_var: float) -> float:
-    """Read the chance of a gap of at least zero from a curve between the normal and Student's t of 4.
+    """Read the chance of a gap of at least zero from a curve between two Students', held inside [P_LEAST, 1 - P_LEAST].
 
-    One-second moves have kurtosis 31, five-minute ones about 4 (recorded 2026-06-08), so the heavy curve's weight
-    falls with the variance still open. Held inside [P_LEAST, 1 - P_LEAST].
+    One-second moves have kurtosis 31, five-minute ones about 4 (recorded 2026-06-08), so the heavier curve's weight
+    falls with the variance still open.
     """
     z = gap / sd
-    heavy = TAIL_MOST * TAIL_S / (TAIL_S + open_var)
-    p_up = normal_cdf(z) + heavy * (student4_cdf(z) - normal_cdf(z))
+    heavy = HEAVY_S / (HEAVY_S + open_var)
+    light_p = student6_cdf(z)
+    p_up = light_p + heavy * (student4_cdf(z) - light_p)
     return min(max(p_up, P_LEAST), 1.0 - P_LEAST)
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.intervals import student_cdf
-from tools.logodds import LOGODDS_MOST, logodds, normal_cdf, probability, student4_cdf
+from tools.logodds import LOGODDS_MOST, logodds, normal_cdf, probability, student4_cdf, student6_cdf
 
 PROBABILITIES = st.floats(0.0, 1.0)
 ANYTHING = st.floats(allow_nan=True, allow_infinity=True)
@@ -45,15 +45,16 @@ def test_the_normal_keeps_its_digits_in_the_tail() -> None:
 
 @settings(deadline=None)
 @given(st.floats(-50.0, 50.0))
-def test_the_closed_student_agrees_with_the_incomplete_beta(z: float) -> None:
+def test_the_closed_students_agree_with_the_incomplete_beta(z: float) -> None:
+    assert student6_cdf(z) == pytest.approx(student_cdf(z * math.sqrt(1.5), 6.0), rel=1e-9)
     assert student4_cdf(z) == pytest.approx(student_cdf(z * math.sqrt(2.0), 4.0), rel=1e-9)
 
 
 @settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
-def test_both_curves_rise_and_mirror(a: float, b: float) -> None:
+def test_every_curve_rises_and_mirrors(a: float, b: float) -> None:
     low, high = min(a, b), max(a, b)
-    for curve in (normal_cdf, student4_cdf):
+    for curve in (normal_cdf, student4_cdf, student6_cdf):
         assert curve(low) <= curve(high)
         assert curve(a) + curve(-a) == pytest.approx(1.0, abs=1e-15)
 
@@ -66,6 +67,6 @@ def test_the_student_keeps_its_digits_far_out() -> None:
 
 @pytest.mark.parametrize("z", [-3.0, -0.1, 0.0, 0.7, 5.0])
 def test_compiled_and_plain_give_the_same_bits(z: float) -> None:
-    for function in (normal_cdf, student4_cdf, probability, logodds):
+    for function in (normal_cdf, student4_cdf, student6_cdf, probability, logodds):
         plain = getattr(function, "py_func", function)
         assert function(z) == plain(z)
