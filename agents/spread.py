@@ -66,7 +66,8 @@ def complete_set_gain_bps(view: View, buying: bool) -> float:
     second = int(view.ask_bps[1]) if buying else int(view.bid_bps[1])
     if first < 0 or second < 0:
         return 0.0
-    fees = fee_bps(first, view.fee_rate_ppm, view.fee_exponent_count)
-    fees += fee_bps(second, view.fee_rate_ppm, view.fee_exponent_count)
+    by_notional = view.fee_by_notional_code == 1
+    fees = fee_bps(float(first), view.fee_rate_ppm, view.fee_exponent_count, by_notional)
+    fees += fee_bps(float(second), view.fee_rate_ppm, view.fee_exponent_count, by_notional)
     gain = float(BPS - first - second) if buying else float(first + second - BPS)
     return max(gain - fees, 0.0)

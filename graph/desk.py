@@ -142,6 +142,8 @@ def closed_gate(state: DeskState) -> tuple[Gate, int]:
 async def _stand_aside(state: DeskState) -> dict[str, Value]:
     gate, reason = closed_gate(state)
     mandate: Any = one(RECORDS["mandate"])
-    view, forecast = as_row("market", state["market"]), as_row("forecast", state["forecast"])
-    stand_aside(_params(state), view, forecast, int(gate), reason, mandate)
+    values: dict[str, Value] = dict(state)
+    keys = ("market", "sight", "forecast", "alpha")
+    view, sight, forecast, alpha = (as_row(key, values[key]) if key in values else blank(key) for key in keys)
+    stand_aside(_params(state), view, sight, forecast, alpha, int(gate), reason, mandate)
     return {"mandate": _like(state, mandate)}

@@ -1,14 +1,22 @@
 """Execute: write the mandate, the only thing that lets the hot loop act; or stand aside, with gate and reason."""
 
+from graph.sight import best_ask_bps
 from state.compiled import compiled
-from state.desk import Forecast, Mandate, Signal, Stake, Verdict, View
+from state.desk import FEATURES, Forecast, Mandate, Sight, Signal, Stake, Verdict, View
 from state.params import Params
 from state.reasons import Gate
 
 
 @compiled
 def execute(
-    params: Params, view: View, forecast: Forecast, signal: Signal, verdict: Verdict, stake: Stake, mandate: Mandate
+    params: Params,
+    view: View,
+    sight: Sight,
+    forecast: Forecast,
+    signal: Signal,
+    verdict: Verdict,
+    stake: Stake,
+    mandate: Mandate,
 ) -> None:
     """Allow what the stages left allowed, for the mandate's life and not beyond the window's quiet end."""
     _head(params, view, mandate)
@@ -23,38 +31,33 @@ def execute(
         mandate.shares_micros[token] = stake.shares_micros[token]
     mandate.take_mask = take
     mandate.quote_mask = quote
-    mandate.mid_weight_ratio = forecast.mid_weight_ratio
-    mandate.fair_weight_ratio = forecast.fair_weight_ratio
-    mandate.shift_logodds = forecast.shift_logodds
-    mandate.half_width_logodds = forecast.half_width_logodds
-    mandate.take_edge_bps = params.take_edge_bps
-    mandate.quote_edge_bps = params.quote_edge_bps
-    mandate.keep_edge_bps = params.keep_edge_bps
     mandate.hold_cost_bps = signal.hold_cost_bps
     mandate.cap_micros = verdict.cap_micros
-    _odds(forecast, mandate)
+    _record(params, view, sight, forecast, signal, mandate)
 
 
 @compiled
-def stand_aside(params: Params, view: View, forecast: Forecast, gate: int, reason: int, mandate: Mandate) -> None:
+def stand_aside(
+    params: Params,
+    view: View,
+    sight: Sight,
+    forecast: Forecast,
+    signal: Signal,
+    gate: int,
+    reason: int,
+    mandate: Mandate,
+) -> None:
     """Allow nothing, and say which gate closed and why. What the forecast was stays on record."""
     _head(params, view, mandate)
     mandate.reason_code = reason
     mandate.gate_code = gate
     mandate.take_mask = 0
     mandate.quote_mask = 0
-    mandate.mid_weight_ratio = forecast.mid_weight_ratio
-    mandate.fair_weight_ratio = forecast.fair_weight_ratio
-    mandate.shift_logodds = forecast.shift_logodds
-    mandate.half_width_logodds = forecast.half_width_logodds
-    mandate.take_edge_bps = params.take_edge_bps
-    mandate.quote_edge_bps = params.quote_edge_bps
-    mandate.keep_edge_bps = params.keep_edge_bps
     mandate.hold_cost_bps = 0.0
     mandate.shares_micros[0] = 0
     mandate.shares_micros[1] = 0
     mandate.cap_micros = 0
-    _odds(forecast, mandate)
+    _record(params, view, sight, forecast, signal, mandate)
 
 
 @compiled
@@ -66,7 +69,24 @@ def _head(params: Params, view: View, mandate: Mandate) -> None:
 
 
 @compiled
-def _odds(forecast: Forecast, mandate: Mandate) -> None:
+def _record(params: Params, view: View, sight: Sight, forecast: Forecast, signal: Signal, mandate: Mandate) -> None:
+    mandate.mid_weight_ratio = forecast.mid_weight_ratio
+    mandate.fair_weight_ratio = forecast.fair_weight_ratio
+    mandate.shift_logodds = forecast.shift_logodds
+    mandate.half_width_logodds = forecast.half_width_logodds
+    mandate.take_edge_bps = params.take_edge_bps
+    mandate.quote_edge_bps = params.quote_edge_bps
+    mandate.keep_edge_bps = params.keep_edge_bps
     mandate.p_up = forecast.p_up
     mandate.p_low = forecast.p_low
     mandate.p_high = forecast.p_high
+    mandate.p_mid = sight.p_mid
+    mandate.p_fair = view.p_fair
+    mandate.p_point = view.p_point
+    mandate.has_mid = sight.has_mid
+    mandate.has_fair = sight.has_fair
+    for i in range(FEATURES):
+        mandate.features_logodds[i] = forecast.features_logodds[i]
+    for token in range(2):
+        mandate.edge_bps[token] = signal.edge_bps[token]
+        mandate.ask_bps[token] = best_ask_bps(view, token)

@@ -39,11 +39,12 @@ def decide(params: Params, decision: Decision) -> None:
     )
     gate, reason = _judge(params, decision)
     if reason != 0:
-        stand_aside(params, view, decision.forecast, gate, reason, decision.mandate)
+        stand_aside(params, view, decision.sight, decision.forecast, decision.alpha, gate, reason, decision.mandate)
     else:
         execute(
             params,
             view,
+            decision.sight,
             decision.forecast,
             decision.alpha,
             decision.verdict,

@@ -110,6 +110,8 @@ def _price_fault(params: Params, view: View) -> int:
         return int(Reason.FEEDS_DISAGREE)
     if view.strike_code == 0:
         return int(Reason.STRIKE_UNKNOWN)
+    if abs(view.strike_gap_bps) > params.strike_gap_bps:
+        return int(Reason.STRIKE_DISPUTED)
     if view.strike_coverage_ratio < params.coverage_ratio or view.close_coverage_ratio < params.coverage_ratio:
         return int(Reason.COVERAGE_THIN)
     return 0

@@ -29,7 +29,7 @@ def signal(
         worse = forecast.p_low if token == 0 else 1.0 - forecast.p_high
         ask = best_ask_bps(view, token)
         bid = best_bid_bps(view, token)
-        signal.fee_bps[token] = fee_bps(ask, view.fee_rate_ppm, view.fee_exponent_count) if ask > 0 else 0.0
+        signal.fee_bps[token] = taker_fee_bps(view, ask) if ask > 0 else 0.0
         signal.edge_bps[token] = (
             worse * BPS - ask - signal.fee_bps[token] - signal.hold_cost_bps if ask > 0 else -float(BPS)
         )
@@ -40,6 +40,13 @@ def signal(
         if signal.quote_bps[token] > 0 and params.may_quote_count == 1:
             signal.quote_mask |= 1 << token
     _name_side(params, forecast, signal)
+
+
+@compiled
+def taker_fee_bps(view: View, price_bps: int) -> float:
+    """Give the taker fee of one share at a price under the market's own rules, in bps."""
+    by_notional = view.fee_by_notional_code == 1
+    return fee_bps(float(price_bps), view.fee_rate_ppm, view.fee_exponent_count, by_notional)
 
 
 @compiled

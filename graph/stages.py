@@ -71,7 +71,7 @@ STAGES: Final = (
         Gate.SIZE,
         "stake",
     ),
-    Stage("execute", execute, ("market", "forecast", "alpha", "verdict", "stake"), "mandate", Mandate),
+    Stage("execute", execute, ("market", "sight", "forecast", "alpha", "verdict", "stake"), "mandate", Mandate),
 )
 """The desk, in order. What `look` finds wrong closes the way after the fusion, so every run has a forecast."""
 

@@ -31,6 +31,7 @@ class View(Record):
     settlement_code: I64
     fee_rate_ppm: I64
     fee_exponent_count: I64
+    fee_by_notional_code: I64
     hold_ns: I64
     tick_bps: I64
     min_shares_micros: I64
@@ -58,6 +59,7 @@ class View(Record):
     strike_usd: F64
     strike_sd_usd: F64
     strike_code: I64
+    strike_gap_bps: F64
     strike_coverage_ratio: F64
     close_coverage_ratio: F64
     close_known_ratio: F64
@@ -223,9 +225,19 @@ class Mandate(Record):
     hold_cost_bps: F64
     shares_micros: Annotated[Ints, np.int64, (2,)]
     cap_micros: I64
+    """Collateral that may still be put at risk while it stands."""
     p_up: F64
     p_low: F64
     p_high: F64
+    p_mid: F64
+    p_fair: F64
+    p_point: F64
+    features_logodds: Annotated[Floats, np.float64, (FEATURES,)]
+    """What the fusion weighed: kept with the mandate, so that a replay learns the same without its graph."""
+    edge_bps: Annotated[Floats, np.float64, (2,)]
+    ask_bps: Annotated[Ints, np.int64, (2,)]
+    has_mid: Flag
+    has_fair: Flag
 
 
 class Decision(Record):
@@ -247,7 +259,10 @@ class Decision(Record):
 
 
 class DecisionLine(Record):
-    """One run of the desk in a line: what ledgers and reports count; the whole is rebuilt by replaying up to it."""
+    """One run of the desk in a line: what ledgers and reports count; the whole is rebuilt by replaying up to it.
+
+    A probability of -1 means that there was none: no two-sided book, or no fair value.
+    """
 
     at_ns: I64
     event_seq: I64
@@ -258,6 +273,7 @@ class DecisionLine(Record):
     p_high: F64
     p_mid: F64
     p_fair: F64
+    p_point: F64
     edge_bps: Annotated[Floats, np.float64, (2,)]
     ask_bps: Annotated[Ints, np.int64, (2,)]
     shares_micros: I64

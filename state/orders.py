@@ -13,6 +13,8 @@ class Act(IntEnum):
     CANCEL = 2
     CANCEL_MARKET = 3
     """Pull everything that rests in one market."""
+    ASK = 4
+    """Run the desk for one market: the mandate is old or the world has moved."""
 
 
 class TimeInForce(IntEnum):

@@ -107,6 +107,9 @@ class Params(Record):
     disagreement_bps: Annotated[
         float, np.float64, Bound(8.0, 0.5, 100.0, "largest spread between price feeds after their bases", "up")
     ]
+    strike_gap_bps: Annotated[
+        float, np.float64, Bound(2.0, 0.01, 50.0, "largest distance of the told strike from our own average", "up")
+    ]
     complement_gap_bps: Annotated[
         int, np.int64, Bound(100, 10, 2000, "largest mismatch of the two tokens' books", "up")
     ]

@@ -34,6 +34,7 @@ class Reason(IntEnum):
     NOT_OPEN = 11
     TOO_EARLY = 12
     TOO_LATE = 13
+    STRIKE_DISPUTED = 14
     # signal
     EDGE_THIN = 20
     NO_SIDE = 21
@@ -98,6 +99,7 @@ WORDS: Final = MappingProxyType(
         Reason.NOT_OPEN: "the window is not open",
         Reason.TOO_EARLY: "the window has only just opened",
         Reason.TOO_LATE: "the window is about to close",
+        Reason.STRIKE_DISPUTED: "the venue's price to beat is not what our own average said",
         Reason.EDGE_THIN: "the edge after costs is too thin",
         Reason.NO_SIDE: "there is nobody to trade with on the side we would want",
         Reason.PRICE_EXTREME: "the price is too near 0 or 1",

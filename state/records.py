@@ -4,7 +4,7 @@ A record class is a description: it is never instantiated. `layout(Book)` gives 
 dtype answer to the class's attributes, compiled and interpreted alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import MutableSequence
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -27,7 +27,7 @@ class Record:
 
 
 R = TypeVar("R", bound=Record)
-Rows = Sequence
+Rows = MutableSequence
 """`Annotated[Rows[Book], 2]` is a fixed run of nested records."""
 
 _LAYOUTS: dict[type[Record], np.dtype[Any]] = {}
@@ -54,7 +54,7 @@ def _field(hint: Any) -> tuple[Any, tuple[int, ...]]:
         return layout(hint), ()
     kind, *notes = get_args(hint)
     origin = get_origin(kind)
-    if origin is Sequence:
+    if origin is MutableSequence:
         (row,) = get_args(kind)
         return layout(row), (int(notes[0]),)
     shape = notes[1] if len(notes) > 1 and isinstance(notes[1], tuple) else ()

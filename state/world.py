@@ -12,12 +12,14 @@ from state.feeds import Lag, LagEstimate, Prices
 from state.learner import Learner
 from state.orders import ORDERS, Order, Position
 from state.params import Params
-from state.prices import Average, Observations, Volatility
+from state.prices import Average, Fair, Observations, Volatility
 from state.records import F64, I64, U64, Flag, Floats, Ints, Record, Rows
 from state.rules import Rules
 from state.sequential import EProcess
 
 WORLD_VERSION: Final = 1
+
+OUTCOME_UNKNOWN: Final = 255
 
 SLOTS: Final = 8
 """Markets at once: windows that are listed, open or waiting for their settlement."""
@@ -53,7 +55,6 @@ class Flow(Record):
     """The total that a steady flow at the slow rate would show in the fast average."""
     touch_changes_per_s: F64
     seen_ns: I64
-    touch_seen_ns: I64
 
 
 class Sample(Record):
@@ -76,36 +77,45 @@ class Market(Record):
     asset_code: I64
     open_ns: I64
     close_ns: I64
-    listed_count: I64
     rules: Rules
     books: Annotated[Rows[Book], 2]
+    book_seen_ns: I64
     averages: Annotated[Rows[Average], AVERAGES]
+    """Row `STRIKE` ends at the open, row `CLOSE` at the close."""
     strike_usd: F64
-    strike_sd_usd: F64
     strike_code: I64
-    """`StrikeSource` of the strike above."""
+    """`StrikeSource` of the strike above; 0 until one is known at all."""
+    strike_gap_bps: F64
+    """How far the told strike was from what we had before it."""
     flow: Flow
-    lag: Lag
-    lag_estimate: LagEstimate
-    position: Position
-    pending_micros: Annotated[Ints, np.int64, (2,)]
-    pending_cost_micros: I64
-    mandate: Mandate
-    asked_ns: I64
-    ask_waiting: Flag
-    took_ns: I64
-    """When a take was last sent: the cooldown runs from here."""
-    quoted_ns: Annotated[Ints, np.int64, (2,)]
     touch_bps: Annotated[Ints, np.int64, (2,)]
     """Effective best bid and ask of UP over both books, -1 where empty."""
     mid_logodds: F64
+    """Log-odds of the middle of that touch, or its last value while a side is empty."""
+    has_mid: Flag
+    has_fair: Flag
+    p_fair: F64
     fair_logodds: F64
-    p_up: F64
-    """Posterior at the last screen."""
+    fair: Fair
+    """Its parts at the last view."""
+    posterior_logodds: F64
+    """At the last screen."""
+    position: Position
+    pending_micros: Annotated[Ints, np.int64, (2,)]
+    """Shares resting or in flight, per token."""
+    pending_cost_micros: I64
+    orders_count: I64
+    mandate: Mandate
+    used_micros: I64
+    """Collateral committed under the standing mandate."""
+    asked_ns: I64
     asked_logodds: F64
-    """Posterior when the desk was last asked."""
+    took_ns: I64
+    """When a take was last sent: the cooldown runs from here."""
     samples: Annotated[Rows[Sample], SAMPLES]
     next_sample_id: I64
+    """Sampling moments that have passed."""
+    samples_count: I64
     outcome_code: I64
     """`Token` that won; 255 until then."""
     final_usd: F64
@@ -117,8 +127,15 @@ class AssetState(Record):
     prices: Prices
     observations: Observations
     volatility: Volatility
-    leader_past_log: F64
     variance_per_s: F64
+    """Of the log price, at the horizon of the front window; renewed each second."""
+    renewed_ns: I64
+    lag: Lag
+    """Leader: the nowcast. Follower: the middle of the front window's book, in log-odds."""
+    lag_estimate: LagEstimate
+    front_slot_id: I64
+    """The open window of this asset that closes first; -1 none."""
+    open_count: I64
 
 
 class Ledgered(Record):
@@ -147,9 +164,10 @@ class World(Record):
     version_code: I64
     now_ns: I64
     event_seq: I64
-    run_hash: U64
     halted_code: I64
     platform_code: I64
+    phase_due_ns: I64
+    """When the clock next opens or closes a window."""
     next_order_id: I64
     next_mandate_id: I64
     params_hash: U64

@@ -1,0 +1,41 @@
+"""The hot loop: one event in, commands out. Live, paper, rehearsal, backtest and replay all call this."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from graph.advance import ALL_SLOTS, NO_SLOT, advance
+from graph.mandates import accept_mandate
+from graph.screen import screen
+from state.compiled import compiled
+from state.desk import Mandate
+from state.events import Event
+from state.orders import Command
+from state.records import Rows
+from state.world import SLOTS, World
+
+
+@compiled
+def receive(world: World, event: Event, rulebook: NDArray[Any], commands: Rows[Command]) -> int:
+    """Apply one event and look at what it touched; give the number of commands written from row 0 on."""
+    slot = advance(world, event, rulebook)
+    if slot == NO_SLOT:
+        return 0
+    if slot != ALL_SLOTS:
+        return screen(world, slot, commands, 0)
+    count = 0
+    for each in range(SLOTS):
+        count = screen(world, each, commands, count)
+    return count
+
+
+@compiled
+def receive_mandate(world: World, mandate: Mandate, seen_ns: int, commands: Rows[Command]) -> int:
+    """Let a mandate stand from `seen_ns` on, and look at its market at once."""
+    world.event_seq += 1
+    if seen_ns > world.now_ns:
+        world.now_ns = seen_ns
+    slot = int(mandate.slot_id)
+    if not accept_mandate(world, slot, mandate):
+        return 0
+    return screen(world, slot, commands, 0)
