@@ -17,6 +17,7 @@ from infra.feeds.polymarket_market import Book as BookFrame
 from infra.feeds.polymarket_market import PriceChange
 from infra.recordings.raw_frames import read_lines
 from state.book import Book
+from state.compiled import compiled
 from state.events import EVENT, Kind
 from state.records import rows
 from tools.book import EMPTY_BPS, apply_to_book, clear_book
@@ -136,8 +137,8 @@ def read_all(name: str, frames: list[bytes], wires: tuple[Wire, ...], read: Read
             read.by_type[name, type(message).__name__, ""] += 1
             read.messages += 1
         read.answered += isinstance(parsed, Refused) or len(messages) + len(refused) == _objects_in(raw)
-        for each in parsed.unknown_fields if isinstance(parsed, Parsed) else ():
-            read.unknown.add(name, each)
+        for unknown in parsed.unknown_fields if isinstance(parsed, Parsed) else ():
+            read.unknown.add(name, unknown)
 
 
 def _objects_in(raw: bytes) -> int:
@@ -171,12 +172,17 @@ def hold_books(frames: list[bytes], held: Held) -> None:
         levels = told[told["kind_code"] != Kind.TOUCH_CARRIED]
         held.frames += 1
         held.lanes_differ += not _same(levels, lean[: short.decode(Wire.POLYMARKET_MARKET, raw, 1, lean)])
-        for row in told:
-            book = books[2 * int(row.slot_id) + int(row.token_code)]
-            if row.kind_code == Kind.TOUCH_CARRIED:
-                _hold(number, row, book, bool(len(levels)), held)
-            else:
-                apply_to_book(book, row)
+        # Best prices follow all levels of their frame, so the books may take the whole frame first.
+        _apply(books, told)
+        for row in told[told["kind_code"] == Kind.TOUCH_CARRIED]:
+            _hold(number, row, books[2 * int(row.slot_id) + int(row.token_code)], bool(len(levels)), held)
+
+
+@compiled
+def _apply(books: NDArray[Any], told: NDArray[Any]) -> None:
+    for index in range(len(told)):
+        row = told[index]
+        apply_to_book(books[2 * int(row.slot_id) + int(row.token_code)], row)
 
 
 def _same(levels: NDArray[Any], lean: NDArray[Any]) -> bool:

@@ -85,6 +85,7 @@ class Decoder:
         """Tokens, markets and symbols that nobody listed: wire, what, which."""
         self.last_refusal: Refused | None = None
         self._windows: dict[tuple[Asset, int], int] = {}
+        self._told: set[tuple[Kind, int, float]] = set()
         self._seqs: dict[str, int] = {}
         self._rows = Rows()
 
@@ -119,6 +120,7 @@ class Decoder:
             del self.slots[condition_id]
             self.listings.pop(condition_id, None)
         self._windows = {window: its for window, its in self._windows.items() if its != slot}
+        self._told = {fact for fact in self._told if fact[1] != slot}
 
     # Connections.
 
@@ -209,6 +211,8 @@ class Decoder:
         rows.aim(out, start)
         desk = Desk(wire, seen_ns, rows, self.symbols, self.strangers)
         for message in parsed.messages:
+            if isinstance(message, polybolt.Update):
+                self._follow(message, desk)  # a gap is told even when the message that showed it is refused
             offset, count = rows.offset, rows.count
             try:
                 self._tell(message, desk)
@@ -225,8 +229,6 @@ class Decoder:
     def _tell(self, message: Any, desk: Desk) -> None:
         way = WAYS.get(type(message))
         if way is not None:
-            if isinstance(message, polybolt.Update):
-                self._follow(message, desk)
             way(message, desk)
         elif isinstance(message, market.PriceChange):
             self._price_change(message, desk)
@@ -347,21 +349,29 @@ class Decoder:
                 offbeat("the tokens are not those that the market was listed with")
         self.listings[listing.condition_id] = listing
         self._strike(slot, listing.open_ns, listing.price_to_beat_usd, desk)
+        # What one window ends with, the next has to beat: the same number in every sample (venue reference 2.5).
         following = self._windows.get((listing.asset, listing.close_ns))
         if following is not None:
             self._strike(following, listing.close_ns, listing.final_price_usd, desk)
-        if listing.outcome is not None:
+        if listing.outcome is not None and self._is_news(Kind.SETTLED, slot, listing.final_price_usd):
             desk.rows.write(
                 Kind.SETTLED, Source.GAMMA, listing.closed_ns or desk.seen_ns, desk.seen_ns,
                 slot=slot, code=listing.outcome, value_usd=listing.final_price_usd,
             )  # fmt: skip
 
     def _strike(self, slot: int, open_ns: int, usd: float, desk: Desk) -> None:
-        if usd:
+        if usd and self._is_news(Kind.STRIKE_SEEN, slot, usd):
             desk.rows.write(
                 Kind.STRIKE_SEEN, Source.GAMMA, open_ns, desk.seen_ns,
                 slot=slot, value_usd=usd, code=StrikeSource.VENUE,
             )  # fmt: skip
+
+    def _is_news(self, kind: Kind, slot: int, usd: float) -> bool:
+        """Say whether a polled fact is new; the catalogue repeats it with every answer."""
+        fact = (kind, slot, usd)
+        known = fact in self._told
+        self._told.add(fact)
+        return not known
 
     # Numbered channels.
 

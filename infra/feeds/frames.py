@@ -158,9 +158,16 @@ def _read_parts(parts: list[bytes], read_one: ReadOne, audit: bool, known: froze
 
 
 def _odd_fields(part: bytes, reading: Reading, known: frozenset[str]) -> Iterator[str]:
+    try:
+        whole = _UNTYPED.decode(part)
+        message = whole if reading.wrapper is None else _UNTYPED.decode(reading.raw)
+    except READ_ERRORS as error:
+        # Typed reading steps over what it does not want, broken text in it included.
+        yield f"{reading.shape.__name__}.({refusal(error).reason})"
+        return
     if reading.wrapper is not None:
-        yield from unfamiliar(_UNTYPED.decode(part), reading.wrapper, known)
-    yield from unfamiliar(_UNTYPED.decode(reading.raw), reading.shape, known)
+        yield from unfamiliar(whole, reading.wrapper, known)
+    yield from unfamiliar(message, reading.shape, known)
 
 
 _KIND_FIELDS: Final = ("event_type", "e", "topic", "channel", "op", "event", "type")
