@@ -125,8 +125,14 @@ _SHAPES: Final[dict[str, type[msgspec.Struct]]] = {
     "depthUpdate": DepthUpdate,
     "serverShutdown": Shutdown,
 }
+_UNNAMED: Final[tuple[tuple[set[str], type[msgspec.Struct]], ...]] = (
+    ({"lastUpdateId"}, DepthSnapshot),
+    ({"error"}, Fault),
+    ({"id", "result"}, Answer),
+)
 _READ: Final[list[type[msgspec.Struct]]] = [*_SHAPES.values(), DepthSnapshot, Answer, Fault]
 _DECODERS: Final = {shape: msgspec.json.Decoder(shape, strict=False) for shape in _READ}
+_TICKER: Final = msgspec.json.Decoder(BookTicker, strict=False)
 
 UNREAD: Final = unread(BookTicker="st", AggTrade="st", DepthUpdate="st", Trade="M st")
 """`st` and `M` have no use that the venue would tell of."""
@@ -139,28 +145,32 @@ def read_message(raw: bytes) -> Reading:
     if head.stream:
         raw, wrapper = bytes(head.data), Head
         head = _HEAD.decode(raw)
-    shape = _SHAPES.get(head.kind) if head.kind else _unnamed(raw)
-    if shape is None:
-        offbeat(f"a type this feed does not read: {head.kind[:40]}")
-    message = _DECODERS[shape].decode(raw)
+    message = _read_named(head.kind, raw) if head.kind else _read_unnamed(raw)
     if isinstance(message, BookTicker):
         usd_of(message.bid)
         usd_of(message.ask)
     elif isinstance(message, Trade | AggTrade):
         usd_of(message.price)
-    return Reading(message, raw, shape, wrapper)
+    return Reading(message, raw, type(message), wrapper)
 
 
-def _unnamed(raw: bytes) -> type[msgspec.Struct]:
-    names = _FIELDS.decode(raw).keys()
+def _read_named(kind: str, raw: bytes) -> Any:
+    shape = _SHAPES.get(kind)
+    if shape is None:
+        offbeat(f"a type this feed does not read: {kind[:40]}")
+    return _DECODERS[shape].decode(raw)
+
+
+def _read_unnamed(raw: bytes) -> Any:
+    try:
+        return _TICKER.decode(raw)  # nearly all that has no name is spot's best prices
+    except msgspec.ValidationError:
+        names = _FIELDS.decode(raw).keys()
     if names >= {"u", "s", "b", "B", "a", "A"}:
-        return BookTicker
-    if "lastUpdateId" in names:
-        return DepthSnapshot
-    if "error" in names:
-        return Fault
-    if "id" in names and "result" in names:
-        return Answer
+        return _TICKER.decode(raw)  # fails as before, and the reason is told
+    for must, shape in _UNNAMED:
+        if must <= names:
+            return _DECODERS[shape].decode(raw)
     return offbeat("of no known type")
 
 
