@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,12 @@ class Tape:
     def chunks(self, from_row: int = 0) -> Iterator[NDArray[Any]]:
         """Give the rows in order, a block at a time, as arrays that may be written to.
 
+        The next block is unpacked by another thread while the caller works on this one.
+
         Raises:
             JournalDamaged: the journal has a hole or a torn end.
         """
-        return read_events(self.folder, from_row, sealed=self.sealed)
+        return _ahead(read_events(self.folder, from_row, sealed=self.sealed))
 
     def array(self) -> NDArray[Any]:
         """Give all rows as one array: 64 bytes a row."""
@@ -81,6 +84,15 @@ def open_tape(
             if not is_journal(folder):  # else another process was first
                 raise
     return _tape(folder)
+
+
+def _ahead(chunks: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Keep one chunk ready: unpacking needs no interpreter, so it costs the caller nothing on a second core."""
+    with ThreadPoolExecutor(1, thread_name_prefix="tape") as pool:
+        coming = pool.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = pool.submit(next, chunks, None)
+            yield chunk
 
 
 def default_cache() -> Path:

@@ -2,12 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import numpy as np
 import pytest
 import zstandard
@@ -16,11 +15,12 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from numpy.typing import NDArray
 from recordings import recordings
+from small_recordings import ask, save, small_l2  # type: ignore[import-not-found]
 
 from infra.journal.blocks import EntryKind
 from infra.journal.errors import JournalDamaged
 from infra.journal.reader import entries, verify
-from infra.recordings.importer import import_folder, import_folders
+from infra.recordings.importer import import_folder
 from infra.recordings.l2_audit import audit_l2
 from infra.recordings.recording import Terms
 from infra.recordings.rows import blank
@@ -38,49 +38,6 @@ from tools.book import apply_to_book, open_book
 
 OPEN_S = 1_776_081_600
 _TOUCH = int(Kind.TOUCH_CARRIED)
-
-
-def save(folder: Path, name: str, query: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    ask(f"COPY ({query}) TO '{folder / name}.parquet' (FORMAT parquet)")
-
-
-def ask(query: str) -> list[tuple[Any, ...]]:
-    return duckdb.execute(query).fetchall()
-
-
-def small_l2(folder: Path) -> Path:
-    """Write two windows in the schema of full-depth books; the first has a step back in time and a fine tick."""
-    changes = [
-        (0, 0, "B", 490, 10.5), (0, 0, "A", 500, 20.0), (0, 1, "A", 500, 0.0), (0, 1, "A", 510, 3.25),
-        (0, 3, "B", 495, 1.0), (300, 0, "B", 20, 5.0),
-    ]  # fmt: skip
-    tops = [
-        (0, 0, 1_000, 0.49, 0.5), (0, 1, 3_000, 0.49, 0.51), (0, 2, 2_990, 0.49, 0.51), (0, 3, 4_000, 0.495, 0.51),
-        (300, 0, 301_000, 0.02, None),
-    ]  # fmt: skip
-    save(
-        folder, "l2_changes",
-        "SELECT (1776081600 + a)::BIGINT window_start, 'Down' AS token, b::INT seq, c side, d::SMALLINT price_mills, "
-        f"e::DOUBLE size FROM (VALUES {', '.join(map(str, changes))}) t(a, b, c, d, e)",
-    )  # fmt: skip
-    values = ", ".join(str(row).replace("None", "NULL") for row in tops)
-    sums = ", ".join(
-        f"0::FLOAT {side}_sz_{reach}" for reach in ("1c", "2c", "4c", "9c", "all") for side in ("bid", "ask")
-    )
-    save(
-        folder, "tob",
-        "SELECT (1776081600 + a)::BIGINT window_start, 'Down' AS token, b::INT seq, "
-        "(1776081600000 + c)::BIGINT ts_exch_ms, "
-        f"0::BIGINT ts_recv_us, d::FLOAT bid, e::FLOAT ask, 0::FLOAT bid_sz, 0::FLOAT ask_sz, {sums}, 0 n_bid, 0 n_ask "
-        f"FROM (VALUES {values}) t(a, b, c, d, e)",
-    )  # fmt: skip
-    save(
-        folder, "windows",
-        "SELECT * FROM (VALUES (1776081600::BIGINT, 'Up', 'official_position', true), (1776081900, NULL, NULL, false)) "
-        "t(window_start, outcome, outcome_source, usable)",
-    )  # fmt: skip
-    return folder
 
 
 def told(rows: np.ndarray) -> str:
@@ -387,6 +344,16 @@ def test_an_import_is_kept_until_a_file_changes(tmp_path: Path) -> None:
     assert open_tape([tmp_path / "l2"], tmp_path / "cache", terms=Terms(feed_delay_ms=20)).folder != first.folder
 
 
+def test_a_tape_gives_the_same_rows_by_chunks_from_anywhere_and_may_be_left_early(tmp_path: Path) -> None:
+    tape = open_tape([small_l2(tmp_path / "l2")], tmp_path / "cache")
+    whole = tape.array()
+    for start in range(len(whole) + 1):
+        assert b"".join(chunk.tobytes() for chunk in tape.chunks(start)) == whole[start:].tobytes()
+    before = threading.active_count()
+    next(iter(tape.chunks()))
+    assert threading.active_count() == before
+
+
 def test_the_same_folder_gives_the_same_bytes(tmp_path: Path) -> None:
     small_l2(tmp_path / "l2")
     for name in ("a", "b"):
@@ -401,92 +368,3 @@ def test_a_damaged_cache_is_refused_and_not_read_half(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-700])
     with pytest.raises(JournalDamaged):
         open_tape([tmp_path / "l2"], tmp_path / "cache")
-
-
-def _rewrite(name: str, query: str) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
-        shutil.move(folder / f"{name}.parquet", folder.parent / "was.parquet")
-        save(folder, name, query.replace("FROM was", f"FROM '{folder.parent / 'was.parquet'}'"))
-
-    return change
-
-
-def _cut(folder: Path) -> None:
-    path = folder / "l2_changes.parquet"
-    path.write_bytes(path.read_bytes()[:-20])
-
-
-def _remove(folder: Path) -> None:
-    (folder / "tob.parquet").unlink()
-
-
-BAD = {
-    "a missing file": (_remove, r"tob\.parquet is missing; fetch the folder again"),
-    "a missing column": (_rewrite("tob", "SELECT * EXCLUDE (bid) FROM was"), r"not the columns that were expected"),
-    "an empty table": (
-        _rewrite("windows", "SELECT * FROM was WHERE false"),
-        r"the table is empty; fetch the file again",
-    ),
-    "a cut file": (_cut, r"cannot be read as Parquet .*; fetch the file again"),
-    "a price off the grid": (
-        _rewrite("l2_changes", "SELECT * REPLACE (1200::SMALLINT AS price_mills) FROM was"),
-        "no price on",
-    ),
-    "a negative size": (_rewrite("l2_changes", "SELECT * REPLACE (-1.0 AS size) FROM was"), "is no size"),
-    "a change without frame": (
-        _rewrite("l2_changes", "SELECT * REPLACE (seq + 9 AS seq) FROM was"),
-        "belongs to no row",
-    ),
-    "windows that differ": (
-        _rewrite("l2_changes", "SELECT * FROM was WHERE window_start < 1776081900"),
-        "its windows are not",
-    ),
-    "a key without value": (
-        _rewrite("l2_changes", "SELECT * REPLACE (NULL::INT AS seq) FROM was"),
-        "rows without a value",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_a_bad_folder_is_one_clear_line_and_leaves_nothing_behind(tmp_path: Path, case: str) -> None:
-    change, expected = BAD[case]
-    change(small_l2(tmp_path / "l2"))
-    (tmp_path / "out").mkdir()
-    with pytest.raises(SourceRefused, match=expected) as refused:
-        import_folder(tmp_path / "l2", tmp_path / "out" / "j")
-    assert "\n" not in str(refused.value)
-    assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_folders_that_are_missing_unknown_or_in_the_way_are_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(SourceRefused, match="no such folder; name a folder of recordings"):
-        import_folder(tmp_path / "nowhere", tmp_path / "j")
-    with pytest.raises(SourceRefused, match="no such folder"):
-        open_tape([tmp_path / "nowhere"], tmp_path)
-    (tmp_path / "odd").mkdir()
-    (tmp_path / "odd" / "holiday.jpg").write_bytes(b"")
-    with pytest.raises(
-        SourceRefused, match=r"no recording that we can import \(it holds holiday\.jpg\); we know full-depth"
-    ):
-        import_folder(tmp_path / "odd", tmp_path / "j")
-    with pytest.raises(SourceRefused, match="no recording named"):
-        open_tape([], tmp_path)
-    small_l2(tmp_path / "l2")
-    import_folder(tmp_path / "l2", tmp_path / "j")
-    with pytest.raises(SourceRefused, match="already there; name a new folder"):
-        import_folder(tmp_path / "l2", tmp_path / "j")
-    with pytest.raises(SourceRefused, match="a journal is read alone"):
-        open_tape([tmp_path / "j", tmp_path / "l2"], tmp_path)
-    with pytest.raises(SourceRefused, match="import this folder by itself"):
-        (tmp_path / "raw").mkdir()
-        (tmp_path / "raw" / "okx.jsonl.zst").write_bytes(zstandard.compress(b"{}"))
-        import_folders([tmp_path / "l2", tmp_path / "raw"], tmp_path / "k")
-    with pytest.raises(SourceRefused, match="line 1 has no text in `raw`"):
-        import_folder(tmp_path / "raw", tmp_path / "k")
-    (tmp_path / "raw" / "okx.jsonl.zst").write_bytes(b"no zstd at all")
-    with pytest.raises(SourceRefused, match="cannot be read"):
-        import_folder(tmp_path / "raw", tmp_path / "k")
-    (tmp_path / "raw" / "kraken.jsonl.zst").write_bytes(b"")
-    with pytest.raises(SourceRefused, match="no source begins like that"):
-        import_folder(tmp_path / "raw", tmp_path / "k")
