@@ -235,7 +235,7 @@ class Journal:
                     if word.last:
                         self._seal_segment()
                     word.heard.set()
-        except BaseException as error:  # the thread's boundary: kept, and raised by the next call
+        except BaseException as error:  # boundary: kept, and raised by the next call of the appending thread
             self._error = error
             self._room.set()
             for left in [word, *self._waiting]:
