@@ -49,8 +49,10 @@ def _check(spec: MarketSpec) -> None:
         raise ValueError(f"first_open_s must be a multiple of the window's {spec.window_s} s")
     if not 1 <= spec.windows <= 2_016:
         raise ValueError("windows must be between 1 and 2016 (a week of five minutes)")
-    if not spec.lookback_s <= spec.quoted_before_s + LEAD_S // 2 or spec.lookback_s >= spec.window_s:
-        raise ValueError("lookback_s must be shorter than the window")
+    if not 0 <= spec.lookback_s < spec.window_s or spec.warmup_s + spec.lookback_s + 5 > LEAD_S:
+        raise ValueError(f"lookback_s must be shorter than the window, and warmup_s leave room for it in {LEAD_S} s")
+    if not 0 < spec.quoted_before_s <= spec.listed_before_s:
+        raise ValueError("quoted_before_s must lie between the listing and the open")
     if spec.listed_before_s + spec.window_s + 165 > SLOTS * spec.window_s or spec.listed_before_s >= LEAD_S:
         raise ValueError("listed_before_s keeps more windows alive than there are slots")
 
@@ -178,6 +180,7 @@ def _crowd(spec: MarketSpec) -> Crowd:
     crowd.spoof_per_step_ratio = spec.spoofs_per_min * step_s / 60.0
     crowd.sniper_delay_count = round(spec.sniper_ms * NS_PER_MS / STEP_NS)
     crowd.sniper_micros = round(spec.sniper_shares * MICROS)
+    crowd.sniper_vol_ratio = 1.0
     crowd.hold_ns = round(spec.hold_ms * NS_PER_MS)
     crowd.travel_ns = spec.book_delay_ms * NS_PER_MS
     crowd.travel_log = spec.book_delay_spread

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from evals.generator_records import LAYERS, MILLS, Crowd, Maker, Scene
@@ -12,6 +13,10 @@ from state.records import Floats, Ints
 
 ASK = 1
 BID = 0
+
+AS_DATA = np.arange(32)
+"""Whole numbers read from memory: numba compiles a callee anew for every literal that it is called with."""
+
 TOP = MILLS - 1
 WHOLE_MS_NS = 1_000_000
 
@@ -51,7 +56,7 @@ def open_frame(scene: Scene, crowd: Crowd, normals: Floats) -> None:
 
 @compiled
 def write_row(
-    scene: Scene, rows: NDArray[Any], kind: int, token: int, side: int, mills: int, amount_micros: int, last: bool
+    scene: Scene, rows: NDArray[Any], kind: int, token: int, side: int, mills: int, amount_micros: int, flags: int
 ) -> None:
     """Append one event of the running frame; without room, only remember that there was none."""
     if scene.rows_count >= len(rows):
@@ -67,7 +72,7 @@ def write_row(
     row.side_code = side
     row.price_bps = mills * 10
     row.amount_micros = amount_micros
-    row.flags_mask = LAST_IN_FRAME if last else 0
+    row.flags_mask = flags
     scene.rows_count += 1
 
 
@@ -75,8 +80,10 @@ def write_row(
 def write_level(scene: Scene, rows: NDArray[Any], levels: Ints, side: int, mills: int) -> None:
     """Tell a level's new total on both tokens: a bid for UP at x is an ask for DOWN at 1 - x."""
     amount = int(levels[side, mills])
-    write_row(scene, rows, _LEVEL, _UP, side, mills, amount, False)
-    write_row(scene, rows, _LEVEL, _DOWN, 1 - side, TOP - mills, amount, True)
+    kind, inside, last = AS_DATA[_LEVEL], AS_DATA[0], AS_DATA[LAST_IN_FRAME]
+    for token in range(2):
+        own_side, own_mills = (side, mills) if token == _UP else (1 - side, TOP - mills)
+        write_row(scene, rows, kind, token, own_side, own_mills, amount, last if token == _DOWN else inside)
 
 
 @compiled
@@ -101,14 +108,15 @@ def change_level(scene: Scene, levels: Ints, side: int, mills: int, delta_micros
 def write_snapshot(scene: Scene, rows: NDArray[Any], levels: Ints, token: int) -> None:
     """Tell one token's whole book as a frame of its own."""
     empty = scene.bid_mills == 0 and scene.ask_mills == TOP
-    write_row(scene, rows, _CLEARED, token, 0, 0, 0, empty)
+    kind, zero, last = AS_DATA[_LEVEL], AS_DATA[0], AS_DATA[LAST_IN_FRAME]
+    write_row(scene, rows, AS_DATA[_CLEARED], token, zero, zero, zero, last if empty else zero)
     start = scene.rows_count
     for side in range(2):
         for mills in range(1, TOP):
             if levels[side, mills] > 0:
                 own_side = side if token == _UP else 1 - side
                 own_mills = mills if token == _UP else TOP - mills
-                write_row(scene, rows, _LEVEL, token, own_side, own_mills, int(levels[side, mills]), False)
+                write_row(scene, rows, kind, token, own_side, own_mills, int(levels[side, mills]), zero)
     if scene.rows_count > start:
         rows[scene.rows_count - 1].flags_mask = LAST_IN_FRAME
 
@@ -127,11 +135,12 @@ def write_touch(scene: Scene, rows: NDArray[Any]) -> None:
     if scene.rows_count + 2 > len(rows):
         scene.full = True
         return
+    zero = AS_DATA[0]
     bid, ask = scene.bid_mills, scene.ask_mills
-    write_row(scene, rows, _TOUCH, _UP, 0, bid, 0, False)
-    rows[scene.rows_count - 1].span_s = ask * 10 if ask < TOP else 0
-    write_row(scene, rows, _TOUCH, _DOWN, 0, TOP - ask, 0, True)
-    rows[scene.rows_count - 1].span_s = (TOP - bid) * 10 if bid > 0 else 0
+    for token in range(2):
+        best, other = (bid, ask % TOP) if token == _UP else (TOP - ask, (TOP - bid) % TOP)
+        write_row(scene, rows, AS_DATA[_TOUCH], token, zero, best, zero, AS_DATA[token * LAST_IN_FRAME])
+        rows[scene.rows_count - 1].span_s = other * 10
 
 
 @compiled
@@ -144,8 +153,9 @@ def change_tick(scene: Scene, rows: NDArray[Any], crowd: Crowd, normals: Floats)
     if high or low:
         scene.tick_mills = 1
         open_frame(scene, crowd, normals)
-        write_row(scene, rows, _TICK, _UP, 0, 1, 0, False)
-        write_row(scene, rows, _TICK, _DOWN, 0, 1, 0, True)
+        zero = AS_DATA[0]
+        for token in range(2):
+            write_row(scene, rows, AS_DATA[_TICK], token, zero, AS_DATA[1], zero, AS_DATA[token * LAST_IN_FRAME])
 
 
 @compiled
@@ -170,7 +180,7 @@ def take(
         plain = draw_uniform(scene, uniforms) < (0.8 if buys_up else 0.3)
         token, price = (_UP, mills) if plain else (_DOWN, TOP - mills)
         taker_side = _BUY if buys_up == plain else _SELL
-        write_row(scene, rows, _TRADE, token, taker_side, price, fill, True)
+        write_row(scene, rows, AS_DATA[_TRADE], token, taker_side, price, fill, AS_DATA[LAST_IN_FRAME])
         open_frame(scene, crowd, normals)
         write_level(scene, rows, levels, side, mills)
         scene.trades_count += 1
@@ -195,29 +205,21 @@ def _fill_oldest(scene: Scene, makers: NDArray[Any], side: int, mills: int, fill
         oldest_seq, oldest_maker, oldest_layer = scene.order_seq + 1, -1, -1
         for index in range(len(makers)):
             maker = makers[index]
-            for layer in range(LAYERS):
-                price = maker.bid_mills[layer] if side == BID else maker.ask_mills[layer]
-                seq = maker.bid_seq[layer] if side == BID else maker.ask_seq[layer]
-                if price == mills and seq < oldest_seq:
-                    oldest_seq, oldest_maker, oldest_layer = seq, index, layer
+            for layer in range(side * LAYERS, (side + 1) * LAYERS):
+                if maker.order_mills[layer] == mills and maker.order_seq[layer] < oldest_seq:
+                    oldest_seq, oldest_maker, oldest_layer = int(maker.order_seq[layer]), index, layer
         if oldest_maker < 0:
             scene.spoof_micros -= left
             if scene.spoof_micros <= 0:
                 scene.spoof_mills = 0
             return
-        left -= _reduce(makers[oldest_maker], side, oldest_layer, left)
+        left -= _reduce(makers[oldest_maker], oldest_layer, left)
 
 
 @compiled
-def _reduce(maker: Maker, side: int, layer: int, want_micros: int) -> int:
-    if side == BID:
-        used = min(want_micros, int(maker.bid_micros[layer]))
-        maker.bid_micros[layer] -= used
-        if maker.bid_micros[layer] == 0:
-            maker.bid_mills[layer] = 0
-    else:
-        used = min(want_micros, int(maker.ask_micros[layer]))
-        maker.ask_micros[layer] -= used
-        if maker.ask_micros[layer] == 0:
-            maker.ask_mills[layer] = 0
+def _reduce(maker: Maker, layer: int, want_micros: int) -> int:
+    used = min(want_micros, int(maker.order_micros[layer]))
+    maker.order_micros[layer] -= used
+    if maker.order_micros[layer] == 0:
+        maker.order_mills[layer] = 0
     return used

@@ -26,6 +26,7 @@ def blank(count: int, kind: Kind, source: Source) -> Events:
 def feed_events(spec: MarketSpec, feed: FeedSpec, path: Path, rng: np.random.Generator) -> Events:
     """Draw one exchange's top-of-book messages over the whole path, sorted by `seen_ns`."""
     at_ns = _message_times(feed, path, spec, rng)
+    at_ns = at_ns[at_ns >= told_from_s(spec) * NS_PER_S]
     count = len(at_ns)
     true_ns = at_ns - round(feed.behind_ms * NS_PER_MS)
     places = np.clip((true_ns - path.start_ns) / STEP_NS, 0, len(path.usd) - 1)
@@ -47,6 +48,11 @@ def feed_events(spec: MarketSpec, feed: FeedSpec, path: Path, rng: np.random.Gen
     # One connection keeps its order: nothing overtakes.
     events["seen_ns"] = np.maximum.accumulate(at_ns + travel_ns)
     return events
+
+
+def told_from_s(spec: MarketSpec) -> int:
+    """Give the Unix second from which on prices are told."""
+    return spec.first_open_s - spec.warmup_s
 
 
 def _message_times(feed: FeedSpec, path: Path, spec: MarketSpec, rng: np.random.Generator) -> Ints:
@@ -81,7 +87,7 @@ def travel(count: int, median_ms: float, spread: float, rng: np.random.Generator
 
 def oracle_events(spec: MarketSpec, path: Path, rng: np.random.Generator) -> Events:
     """Draw the settlement stream and, under an averaging rule, its published average: losses, late ones, repeats."""
-    first_s = path.start_ns // NS_PER_S + max(spec.lookback_s, 1) + 3
+    first_s = told_from_s(spec)
     last_s = (path.start_ns + (len(path.usd) - 1) * STEP_NS) // NS_PER_S
     seconds = np.arange(first_s, last_s)
     parts = [_published(spec, path, seconds, 0, rng)]

@@ -9,7 +9,6 @@ from typing import Any
 from numpy.typing import NDArray
 
 from evals.generator_book import (
-    ASK,
     BID,
     TOP,
     change_level,
@@ -77,31 +76,25 @@ def believed_up(
 
 
 @compiled
-def _cancel(scene: Scene, rows: NDArray[Any], levels: Ints, maker: Maker, side: int, layer: int) -> None:
-    mills = int(maker.bid_mills[layer]) if side == BID else int(maker.ask_mills[layer])
-    if mills == 0:
-        return
-    amount = int(maker.bid_micros[layer]) if side == BID else int(maker.ask_micros[layer])
-    if side == BID:
-        maker.bid_mills[layer] = 0
-    else:
-        maker.ask_mills[layer] = 0
-    change_level(scene, levels, side, mills, -amount)
+def _cancel(scene: Scene, rows: NDArray[Any], levels: Ints, maker: Maker, layer: int) -> None:
+    side, mills = layer // LAYERS, int(maker.order_mills[layer])
+    maker.order_mills[layer] = 0
+    change_level(scene, levels, side, mills, -int(maker.order_micros[layer]))
     write_level(scene, rows, levels, side, mills)
 
 
 @compiled
 def _place(
-    scene: Scene, rows: NDArray[Any], levels: Ints, maker: Maker, side: int, layer: int, mills: int, normals: Floats
-) -> None:
-    depth = 1.0 + 0.7 * layer
+    scene: Scene, rows: NDArray[Any], levels: Ints, maker: Maker, layer: int, mills: int, normals: Floats
+) -> None:  # fmt: skip
+    side = layer // LAYERS
+    depth = 1.0 + 0.7 * (layer % LAYERS)
     size = maker.shares_micros * depth * math.exp(1.1 * draw_normal(scene, normals))
     amount = max(int(size) // SHARE, 5) * SHARE
     scene.order_seq += 1
-    if side == BID:
-        maker.bid_mills[layer], maker.bid_micros[layer], maker.bid_seq[layer] = mills, amount, scene.order_seq
-    else:
-        maker.ask_mills[layer], maker.ask_micros[layer], maker.ask_seq[layer] = mills, amount, scene.order_seq
+    maker.order_mills[layer] = mills
+    maker.order_micros[layer] = amount
+    maker.order_seq[layer] = scene.order_seq
     change_level(scene, levels, side, mills, amount)
     write_level(scene, rows, levels, side, mills)
 
@@ -116,29 +109,27 @@ def requote(
     p_half = maker.p_edge if tick > 1 else maker.p_edge * 0.3
     bid = int((p_up - p_half) * TOP / tick) * tick
     ask = TOP - int((1.0 - p_up - p_half) * TOP / tick) * tick
-    left_ns = (scene.close_count - step) * STEP_NS
-    leaves = left_ns < maker.exit_ns
+    leaves = (scene.close_count - step) * STEP_NS < maker.exit_ns
     quotes_bid = bid >= tick and not (leaves and p_up < 0.35)
     quotes_ask = ask <= TOP - tick and not (leaves and p_up > 0.65)
     bid = min(bid, scene.ask_mills - tick)
     ask = max(ask, scene.bid_mills + tick)
     reach = LAYERS * maker.gap_mills
-    for layer in range(LAYERS):
+    for layer in range(2 * LAYERS):
         # An order stays where it is while it is inside the new ladder; those that come nearer are placed anew.
-        held = int(maker.bid_mills[layer])
-        if held > 0 and not (quotes_bid and bid - reach < held <= bid):
+        held = int(maker.order_mills[layer])
+        below = bid - held if layer < LAYERS else held - ask
+        quotes = quotes_bid if layer < LAYERS else quotes_ask
+        if held > 0 and not (quotes and 0 <= below < reach):
             open_frame(scene, crowd, normals)
-            _cancel(scene, rows, levels, maker, BID, layer)
-        held = int(maker.ask_mills[layer])
-        if held > 0 and not (quotes_ask and ask <= held < ask + reach):
-            open_frame(scene, crowd, normals)
-            _cancel(scene, rows, levels, maker, ASK, layer)
+            _cancel(scene, rows, levels, maker, layer)
     # Cancels may have opened the touch, but a post-only order keeps to the price it was decided at.
-    for rung in range(LAYERS):
-        if quotes_bid:
-            _fill_rung(scene, rows, levels, maker, crowd, normals, BID, bid - rung * maker.gap_mills)
-        if quotes_ask:
-            _fill_rung(scene, rows, levels, maker, crowd, normals, ASK, ask + rung * maker.gap_mills)
+    for rung in range(2 * LAYERS):
+        side = rung % 2
+        away = rung // 2 * maker.gap_mills
+        if quotes_bid if side == BID else quotes_ask:
+            mills = bid - away if side == BID else ask + away
+            _fill_rung(scene, rows, levels, maker, crowd, normals, side, mills)
 
 
 @compiled
@@ -148,8 +139,8 @@ def _fill_rung(
     if mills <= 0 or mills >= TOP:
         return
     free = -1
-    for layer in range(LAYERS):
-        held = int(maker.bid_mills[layer]) if side == BID else int(maker.ask_mills[layer])
+    for layer in range(side * LAYERS, (side + 1) * LAYERS):
+        held = int(maker.order_mills[layer])
         below = mills - held if side == BID else held - mills
         if held > 0 and 0 <= below < maker.gap_mills:
             return
@@ -157,7 +148,7 @@ def _fill_rung(
             free = layer
     if free >= 0:
         open_frame(scene, crowd, normals)
-        _place(scene, rows, levels, maker, side, free, mills, normals)
+        _place(scene, rows, levels, maker, free, mills, normals)
 
 
 @compiled
@@ -167,14 +158,13 @@ def flicker(
 ) -> None:  # fmt: skip
     """Let one maker take an order out and put another size in: the noise that most change frames are."""
     maker = makers[int(draw_uniform(scene, uniforms) * len(makers))]
-    side = int(draw_uniform(scene, uniforms) * 2.0)
-    layer = int(draw_uniform(scene, uniforms) * LAYERS)
-    mills = int(maker.bid_mills[layer]) if side == BID else int(maker.ask_mills[layer])
+    layer = int(draw_uniform(scene, uniforms) * 2 * LAYERS)
+    mills = int(maker.order_mills[layer])
     if mills > 0:
         open_frame(scene, crowd, normals)
-        _cancel(scene, rows, levels, maker, side, layer)
+        _cancel(scene, rows, levels, maker, layer)
         open_frame(scene, crowd, normals)
-        _place(scene, rows, levels, maker, side, layer, mills, normals)
+        _place(scene, rows, levels, maker, layer, mills, normals)
 
 
 @compiled
@@ -182,7 +172,7 @@ def spoof(scene: Scene, rows: NDArray[Any], levels: Ints, crowd: Crowd, uniforms
     """Show a large order behind the touch, and take it away again within two seconds."""
     if scene.spoof_mills > 0:
         if scene.true_ns >= scene.spoof_due_ns:
-            side = BID if scene.spoof_is_bid else ASK
+            side = int(scene.spoof_side_code)
             open_frame(scene, crowd, normals)
             change_level(scene, levels, side, int(scene.spoof_mills), -int(scene.spoof_micros))
             write_level(scene, rows, levels, side, int(scene.spoof_mills))
@@ -191,16 +181,15 @@ def spoof(scene: Scene, rows: NDArray[Any], levels: Ints, crowd: Crowd, uniforms
         return
     if draw_uniform(scene, uniforms) >= crowd.spoof_per_step_ratio:
         return
-    is_bid = draw_uniform(scene, uniforms) < 0.5
+    side = int(draw_uniform(scene, uniforms) * 2.0)
     behind = (1 + int(draw_uniform(scene, uniforms) * 3.0)) * 10
-    mills = scene.bid_mills - behind if is_bid else scene.ask_mills + behind
+    mills = scene.bid_mills - behind if side == BID else scene.ask_mills + behind
     if mills <= 0 or mills >= TOP or scene.bid_mills == 0 or scene.ask_mills == TOP:
         return
-    scene.spoof_is_bid = is_bid
+    scene.spoof_side_code = side
     scene.spoof_mills = mills
     scene.spoof_micros = (1_000 + int(draw_uniform(scene, uniforms) * 3_000.0)) * SHARE
     scene.spoof_due_ns = scene.true_ns + int((0.3 + 1.7 * draw_uniform(scene, uniforms)) * 1e9)
-    side = BID if is_bid else ASK
     open_frame(scene, crowd, normals)
     change_level(scene, levels, side, mills, int(scene.spoof_micros))
     write_level(scene, rows, levels, side, mills)
@@ -292,6 +281,7 @@ def play(
             uninformed(scene, rows, levels, makers, crowd, uniforms, normals, step)
             if crowd.sniper_micros > 0:
                 p_up = believed_up(
-                    scene, usd, oracle_sum, vol_seen, step, crowd.sniper_delay_count, 0.0, 1.0, False
+                    scene, usd, oracle_sum, vol_seen, step, crowd.sniper_delay_count, crowd.sniper_noise_log,
+                    crowd.sniper_vol_ratio, crowd.sniper_prices_point,
                 )  # fmt: skip
                 snipe(scene, rows, levels, makers, crowd, uniforms, normals, p_up)

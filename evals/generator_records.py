@@ -36,14 +36,11 @@ class Maker(Record):
     """Its running error about the price."""
     p_quoted: F64
     """Fair value at its last change; -1 before the first."""
-    bid_mills: Annotated[Ints, np.int64, (LAYERS,)]
-    """Prices of its orders on the UP book, 0 where it has none."""
-    ask_mills: Annotated[Ints, np.int64, (LAYERS,)]
-    bid_micros: Annotated[Ints, np.int64, (LAYERS,)]
-    ask_micros: Annotated[Ints, np.int64, (LAYERS,)]
-    bid_seq: Annotated[Ints, np.int64, (LAYERS,)]
+    order_mills: Annotated[Ints, np.int64, (2 * LAYERS,)]
+    """Prices of its orders on the UP book, bids first and then asks; 0 where it has none."""
+    order_micros: Annotated[Ints, np.int64, (2 * LAYERS,)]
+    order_seq: Annotated[Ints, np.int64, (2 * LAYERS,)]
     """Place in time, for the queue."""
-    ask_seq: Annotated[Ints, np.int64, (LAYERS,)]
 
 
 class Scene(Record):
@@ -81,7 +78,7 @@ class Scene(Record):
     sniper_mills: I64
     """Limit of the informed take on its way; 0 when there is none."""
     spoof_due_ns: I64
-    spoof_is_bid: Flag
+    spoof_side_code: I64
     spoof_mills: I64
     spoof_micros: I64
 
@@ -101,6 +98,10 @@ class Crowd(Record):
     spoof_per_step_ratio: F64
     sniper_delay_count: I64
     sniper_micros: I64
+    sniper_noise_log: F64
+    sniper_vol_ratio: F64
+    sniper_prices_point: Flag
+    """The informed taker's own errors: none, so far."""
     hold_ns: I64
     travel_ns: F64
     travel_log: F64

@@ -34,15 +34,15 @@ class FeedSpec:
 
 FEEDS_SEEN = (
     # Travel: a European recorder's medians of 2026-07-03 (landscape reference 7.2); basis: venue reference 2.7.
-    FeedSpec(source=Source.BINANCE_PERP, rate_per_s=20.0, behind_ms=0.0, delay_ms=105.0, basis_bps=-5.0),
+    FeedSpec(source=Source.BINANCE_PERP, rate_per_s=15.0, behind_ms=0.0, delay_ms=105.0, basis_bps=-5.0),
     FeedSpec(
-        source=Source.BINANCE, rate_per_s=15.0, behind_ms=40.0, delay_ms=118.0, basis_bps=-3.3, tick_usd=0.01,
+        source=Source.BINANCE, rate_per_s=12.0, behind_ms=40.0, delay_ms=118.0, basis_bps=-3.3, tick_usd=0.01,
         stamped=False,
     ),
-    FeedSpec(source=Source.BYBIT, rate_per_s=10.0, behind_ms=70.0, delay_ms=82.0, basis_bps=-3.6, clock_ahead_ms=3.0),
-    FeedSpec(source=Source.OKX, rate_per_s=10.0, behind_ms=60.0, delay_ms=114.0, basis_bps=-3.1, clock_ahead_ms=-4.0),
+    FeedSpec(source=Source.BYBIT, rate_per_s=8.0, behind_ms=70.0, delay_ms=82.0, basis_bps=-3.6, clock_ahead_ms=3.0),
+    FeedSpec(source=Source.OKX, rate_per_s=8.0, behind_ms=60.0, delay_ms=114.0, basis_bps=-3.1, clock_ahead_ms=-4.0),
     FeedSpec(
-        source=Source.COINBASE, rate_per_s=5.0, behind_ms=110.0, delay_ms=48.0, basis_bps=-0.07, tick_usd=0.01,
+        source=Source.COINBASE, rate_per_s=4.0, behind_ms=110.0, delay_ms=48.0, basis_bps=-0.07, tick_usd=0.01,
         spread_ticks=2,
     ),
 )  # fmt: skip
@@ -54,15 +54,15 @@ class MarketSpec:
 
     name: str = "efficient"
     asset: Asset = Asset.BTC
-    first_open_s: int = 1_792_584_000
-    """Unix second of the first window's start, a multiple of the length (2026-10-21 12:00 UTC)."""
+    first_open_s: int = 1_792_573_200
+    """Unix second of the first window's start, a multiple of the length (2026-10-21 09:00 UTC)."""
     windows: int = 12
     window_s: int = 300
     lookback_s: int = 60
     """Seconds of the average at each end; 0 settles on the point price, as before 2026-08-07."""
 
     start_usd: float = 108_000.0
-    vol_bps: float = 0.95
+    vol_bps: float = 0.9
     """Ordinary volatility in bps per square root of a second (recorded: 9.8 bps median window move)."""
     vol_fast_sd: float = 0.35
     """Spread of log volatility that comes and goes in a minute and a half."""
@@ -86,7 +86,7 @@ class MarketSpec:
     oracle_gaps_per_hour: float = 0.5
     """Gaps of 5..60 s."""
 
-    makers: int = 8
+    makers: int = 7
     makers_fast_ms: float = 110.0
     """Price news reaches the fastest makers after so long: the nearest exchange feed plus their own reaction."""
     makers_spread_ms: float = 40.0
@@ -97,15 +97,15 @@ class MarketSpec:
     """Planted: share of makers that price the last price instead of the average in the last minute."""
     stale_quotes_share: float = 0.0
     """Planted: share of makers that look only every few seconds."""
-    maker_noise_bps: float = 0.25
+    maker_noise_bps: float = 0.15
     """Each maker's own error about the price (standard deviation, a minute's memory)."""
-    maker_vol_sd: float = 0.1
+    maker_vol_sd: float = 0.07
     """Spread of the makers' volatility estimates (log)."""
     maker_edge_cents: float = 0.25
     """Least distance a maker keeps from its fair value; the widest keeps four times as much."""
-    maker_slack: float = 0.8
+    maker_slack: float = 0.9
     """A maker moves when its quotes are wrong by more than this share of the taker fee there: closer would be churn."""
-    maker_shares: float = 20.0
+    maker_shares: float = 24.0
     """Median size at a maker's best level; deeper levels are larger."""
     exit_s: float = 22.0
     """Makers drop the losing side so long before the close (mean of an exponential)."""
@@ -121,15 +121,17 @@ class MarketSpec:
     """Median size of theirs."""
     favourite_per_s: float = 1.0
     """Buyers of the likely winner in the last minute."""
-    flicker_per_s: float = 12.0
+    flicker_per_s: float = 5.0
     """Size changes without news."""
     spoofs_per_min: float = 2.0
-    snapshot_every: int = 40
+    snapshot_every: int = 60
     """Trades between full books; the venue sends one after each."""
 
     book_delay_ms: float = 9.0
     """Market channel to us, median (recorded p50 9, p95 37 in eu-west-1)."""
     book_delay_spread: float = 0.8
+    warmup_s: int = 300
+    """Prices are told from so long before the first open on: averages and bases want to be known by then."""
     listed_before_s: int = 600
     quoted_before_s: int = 60
     settled_after_s: float = 54.0
