@@ -122,7 +122,7 @@ def _learn_surprise(observations: Observations, second_s: int, price_usd: float)
 def value_at(observations: Observations, second_s: int) -> float:
     """Give the observation of that very second, or NaN."""
     row = second_s % RING_S
-    if second_s > 0 and observations.second_s[row] == second_s:
+    if second_s > observations.newest_s - RING_S and observations.second_s[row] == second_s > 0:
         return float(observations.value_usd[row])
     return math.nan
 
