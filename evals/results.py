@@ -284,6 +284,12 @@ class ReportInput:
     baselines: tuple[Baseline, ...] = ()
     latency: tuple[Stage, ...] = ()
     checks: tuple[Check, ...] = ()
+    fee_rate_ppm: int = 0
+    """Taker fee curve of the day, drawn beside the edge by price; 0 draws none."""
+    fee_exponent_count: int = 1
+    fee_by_notional: bool = False
+    seed: int = 1
+    """Seeds the bootstrap bands, so that the same run gives the same page."""
     tries_count: int = 1
     """How many variants of strategy or parameters were looked at on this data, this one included."""
     tries_sd: float = 0.0

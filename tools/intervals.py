@@ -5,6 +5,7 @@ cluster (the window, or the day) of each value and lets only clusters count as i
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import exp, inf, isfinite, lgamma, log, log1p, nan, sqrt
 from statistics import NormalDist
 from typing import Any, Final
@@ -169,6 +170,7 @@ def false_discoveries(p_values: Values, rate: float = 0.05) -> tuple[NDArray[np.
     return adjusted <= rate, adjusted
 
 
+@lru_cache(maxsize=4096)
 def student_quantile(p: float, freedom: float) -> float:
     """Give Student's t at probability p; the normal beyond a million degrees of freedom.
 
@@ -185,7 +187,7 @@ def student_quantile(p: float, freedom: float) -> float:
         high *= 2.0
     for _ in range(200):
         middle = 0.5 * (low + high)
-        if middle in (low, high):
+        if high - low <= 1e-13 * high:
             break
         low, high = (middle, high) if student_cdf(middle, freedom) < p else (low, middle)
     return 0.5 * (low + high)

@@ -1,0 +1,359 @@
+import json
+import re
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evals.certificate import certify
+from evals.report import SECTIONS, render_report, report_json
+from evals.results import (
+    UNKNOWN_OUTCOME,
+    Baseline,
+    Check,
+    DataStory,
+    Fills,
+    Forecasts,
+    Light,
+    Orders,
+    Refusals,
+    ReportInput,
+    RuleOfDay,
+    SourceStory,
+    Stage,
+    Windows,
+)
+from state.params import default_params
+from state.records import as_dict
+from tools.fees import fee_micros
+
+START_S = 1_776_000_000
+VOID = {"meta", "line", "circle", "rect", "path"}
+
+
+def example(windows: int = 81, traded: int = 40, seed: int = 1, edge: float = 0.0) -> ReportInput:
+    """A made-up run: every number is drawn, none is real."""
+    chance = np.random.default_rng(seed)
+    starts = START_S + 300 * np.arange(windows)
+    outcome = chance.integers(0, 2, windows)
+    rows = np.sort(chance.choice(windows, traded, replace=False))
+    fills, orders = _fills(chance, starts, outcome, rows, edge), None
+    orders = _orders(chance, starts, outcome, fills)
+    pnl, counts = np.zeros(windows, np.int64), np.zeros(windows, np.int64)
+    for k in range(len(fills)):
+        w = int((fills.window_s[k] - START_S) // 300)
+        cost = int(fills.amount_micros[k]) * int(fills.price_bps[k]) // 10_000
+        pnl[w] += int(fills.amount_micros[k]) * int(fills.won_code[k]) - cost - int(fills.fee_micros[k])
+        counts[w] += 1
+    run = ReportInput(
+        title="Backtest: BTC 5-minute windows (made-up example)",
+        made="2026-11-22 16:00 UTC",
+        version="0.1.0",
+        machine="2 cores",
+        run_hash="9f3c1a0be2d4",
+        params_hash="51c0ffee51c0ffee",
+        params={**as_dict(default_params({"take_edge_bps": 150.0}))},
+        capital_usd=100_000.0,
+        story=DataStory(
+            sources=(
+                SourceStory(
+                    name="venue book <full depth>", licence="CC BY 4.0", first_ns=START_S * 10**9,
+                    last_ns=(START_S + 300 * windows) * 10**9, events_count=365_323,
+                    clock="venue clock good; recorder wanders by -99 to +16 ms", gaps_count=96, longest_gap_s=41.2,
+                    note="complete book at every trade; no trade prints",
+                ),
+            ),
+            unusable={"fewer than 500 books": 31, "last book before 285 s": 20, "outcome not known": 7},
+            settlement="last oracle tick at the end against the tick at the start; a tie is UP",
+        ),
+        rules=(RuleOfDay(name="taker fee", value="0.072 p (1-p)", since="2026-03-30", source="venue changelog"),),
+        cannot_show="the present settlement by average, queue position, and any lead of an exchange over the book.",
+        limits=("Every window here settled on the last tick.", "Maker fills are illustrations."),
+        fills=fills,
+        orders=orders,
+        windows=Windows(
+            window_s=starts, usable=np.ones(windows, np.int64), outcome_code=outcome, pnl_micros=pnl,
+            fills_count=counts, cap_micros=np.full(windows, 250_000_000), payout_micros=np.full(windows, 900_000_000),
+        ),
+        forecasts=_forecasts(chance, starts, outcome),
+        refusals=_refusals(chance, starts),
+        gates=("data", "signal", "validation", "risk", "size"),
+        reasons={1: "edge below the least edge", 2: "book too old", 3: "liquidity below $10,000"},
+        baselines=tuple(_baseline(chance, name, starts, n) for name, n in (("favourite at T-120 s", 70), ("coin", 60))),
+        latency=(
+            Stage(name="ingestion", budget_ms=100, samples_ms=chance.lognormal(2.2, 0.6, 4000), modelled=True),
+            Stage(name="signal", budget_ms=200, samples_ms=chance.lognormal(-1.5, 0.4, 4000)),
+            Stage(name="execution", budget_ms=500, samples_ms=chance.lognormal(5.4, 0.3, 300), modelled=True),
+            Stage(name="end to end", budget_ms=1000, samples_ms=chance.lognormal(5.7, 0.3, 300), modelled=True),
+        ),
+        fee_rate_ppm=72_000,
+    )  # fmt: skip
+    return replace(run, checks=certify(run))
+
+
+def _fills(chance: Any, starts: Any, outcome: Any, rows: Any, edge: float) -> Fills:
+    picks = np.repeat(rows, chance.integers(1, 3, len(rows)))
+    n = len(picks)
+    token = chance.integers(0, 2, n)
+    taker = chance.random(n) < 0.7
+    won = (outcome[picks] == token).astype(np.int64)
+    mid = np.clip(chance.normal(5000 + (won - 0.5) * (1500 + 1e4 * edge), 1500), 800, 9200).round(-2)
+    touch = mid + 50
+    price = np.where(taker, touch + chance.integers(0, 3, n) * 100, mid - 50).astype(np.int64) // 10 * 10
+    amount = chance.integers(20, 300, n) * 1_000_000
+    decided = (starts[picks] + chance.integers(20, 280, n)) * 10**9
+    fee = [fee_micros(int(p), int(a), 72_000, 1) if t else 0 for p, a, t in zip(price, amount, taker, strict=True)]
+    drift = chance.normal(-20, 200, (3, n))
+    return Fills(
+        window_s=starts[picks], order_id=np.arange(1, n + 1), decided_ns=decided, arrived_ns=decided + 40_000_000,
+        matched_ns=decided + 190_000_000, evidence_ns=decided, close_ns=(starts[picks] + 300) * 10**9,
+        token_code=token, side_code=np.zeros(n, np.int64), liquidity_code=taker.astype(np.int64), price_bps=price,
+        amount_micros=amount, fee_micros=np.array(fee, np.int64), rebate_micros=np.where(taker, 0, amount // 1000),
+        fee_rate_ppm=np.full(n, 72_000), fee_exponent_count=np.ones(n, np.int64), fee_by_notional=np.zeros(n, np.int64),
+        hold_ns=np.full(n, 150_000_000), won_code=won, reversed_code=np.zeros(n, np.int64), p_token=np.full(n, 0.6),
+        mid_bps=mid, touch_bps=touch, walk_bps=np.where(taker, touch + 30, price).astype(float),
+        match_touch_bps=np.minimum(touch, price).astype(float), displayed_micros=np.where(taker, amount + 5, -1),
+        mid_1s_bps=mid + drift[0], mid_5s_bps=mid + drift[1], mid_30s_bps=mid + drift[2],
+    )  # fmt: skip
+
+
+def _orders(chance: Any, starts: Any, outcome: Any, fills: Fills) -> Orders:
+    missed = chance.integers(0, len(starts), 60)
+    token = chance.integers(0, 2, 60)
+    n = len(fills)
+    return Orders(
+        window_s=np.concatenate([fills.window_s, starts[missed]]),
+        order_id=np.arange(1, n + 61),
+        placed_ns=np.concatenate([fills.decided_ns, (starts[missed] + 100) * 10**9]),
+        token_code=np.concatenate([fills.token_code, token]),
+        side_code=np.zeros(n + 60, np.int64),
+        post_only=np.concatenate([1 - fills.liquidity_code, chance.integers(0, 2, 60)]),
+        price_bps=np.concatenate([fills.price_bps, np.full(60, 4500)]),
+        amount_micros=np.concatenate([fills.amount_micros, np.full(60, 50_000_000)]),
+        filled_micros=np.concatenate([fills.amount_micros, np.zeros(60, np.int64)]),
+        reject_code=np.zeros(n + 60, np.int64),
+        won_code=np.concatenate([fills.won_code, (outcome[missed] == token).astype(np.int64)]),
+    )
+
+
+def _forecasts(chance: Any, starts: Any, outcome: Any) -> Forecasts:
+    lefts = np.array([240, 180, 120, 90, 60, 45, 30, 15, 10, 5])
+    window, left = np.repeat(starts, len(lefts)), np.tile(lefts, len(starts))
+    up = np.repeat((outcome == 0).astype(np.int64), len(lefts))
+    signal = np.cumsum(chance.normal(0.25, 1.0, (len(starts), len(lefts))), axis=1) * 0.9
+    logodds = (
+        np.where(up.reshape(signal.shape) == 1, 1, -1) * np.abs(signal) * np.sign(chance.random(signal.shape) - 0.12)
+    )
+    p = 1 / (1 + np.exp(-logodds.ravel()))
+
+    def bent(slope: float, noise: float) -> Any:
+        x = np.log(p / (1 - p)) * slope + chance.normal(0, noise, len(p))
+        return np.clip(1 / (1 + np.exp(-x)), 0.001, 0.999)
+
+    mid = bent(1.0, 0.2)
+    return Forecasts(
+        window_s=window, left_s=left, up=up,
+        p_up={"fused": bent(1.0, 0.1), "fair": bent(1.1, 0.4), "mid": mid, "point": bent(0.6, 0.5)},
+        bid_bps=np.clip(np.floor(mid * 100) * 100 - 50, 0, 9900),
+        ask_bps=np.clip(np.floor(mid * 100) * 100 + 50, 100, 10_000),
+    )  # fmt: skip
+
+
+def _refusals(chance: Any, starts: Any) -> Refusals:
+    n = 3_000
+    reason = chance.choice([1, 2, 3], n, p=[0.8, 0.15, 0.05])
+    return Refusals(
+        gate_code=np.where(reason == 1, 1, np.where(reason == 2, 0, 3)),
+        reason_code=reason,
+        window_s=chance.choice(starts, n),
+        would_usd=np.where(reason == 1, chance.normal(-0.4, 9, n), np.nan),
+    )
+
+
+def _baseline(chance: Any, name: str, starts: Any, traded: int) -> Baseline:
+    took = np.arange(len(starts)) < traded
+    return Baseline(
+        name=name, rule="takes 100 shares", window_s=starts,
+        pnl_usd=np.where(took, chance.normal(-0.5, 30, len(starts)), 0.0), traded=took.astype(np.int64),
+    )  # fmt: skip
+
+
+class _Page(HTMLParser):
+    """Reads a page strictly: every element closed in order, every link to the outside noted."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.outside: list[str] = []
+        self.scripts = 0
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag in ("script", "iframe", "object", "embed", "img", "link")
+        self.outside += [v for k, v in attrs if v and k in ("href", "src") and not v.startswith("#")]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def read(page: str) -> _Page:
+    found = _Page()
+    found.feed(page)
+    assert found.open == []
+    return found
+
+
+def words_of(run: ReportInput) -> str:
+    return " ".join(" ".join(read(render_report(run)).words).split())
+
+
+def test_the_page_is_whole_and_needs_no_network() -> None:
+    page = render_report(example())
+    found = read(page)
+    assert found.outside == [] and found.scripts == 0
+    assert "http" not in page and "@import" not in page and "url(" not in page
+    for name, words in SECTIONS:
+        assert f'id="{name}"' in page and words in page
+
+
+def test_the_same_run_gives_the_same_page() -> None:
+    assert render_report(example()) == render_report(example())
+
+
+def test_no_number_on_the_page_is_nan_or_infinite() -> None:
+    for run in (example(), example(windows=3, traded=1), empty()):
+        page = render_report(run)
+        assert not re.search(r"\b(nan|inf)\b", page, re.IGNORECASE)
+
+
+def empty() -> ReportInput:
+    return ReportInput(title="Nothing")
+
+
+def aside() -> ReportInput:
+    """The desk stood aside in every window, as an honest desk may."""
+    run = example(traded=0)
+    return replace(run, orders=Orders(), checks=certify(replace(run, orders=Orders())))
+
+
+def test_an_empty_run_renders_with_every_section_and_passes_nothing() -> None:
+    said = words_of(empty())
+    assert "Nothing was run: the recording holds no window." in said
+    assert said.count("not measured: no trades") == 4
+    assert report_json(empty())["certificate"]["light"] == "unknown"
+
+
+def test_without_trades_no_target_is_passed_and_the_line_is_flat() -> None:
+    said = words_of(aside())
+    assert "The desk stood aside in all 81 usable windows" in said
+    assert said.count("not measured: no trades") == 4
+    assert "A flat line: the desk stood aside in every window." in said
+    targets = report_json(aside())["targets"]
+    assert {t["verdict"] for t in targets} == {"not_measured"}
+    assert {t["measured"]["mean"] for t in targets} == {None}
+
+
+def test_one_trade_is_shown_without_an_interval() -> None:
+    run = example(windows=5, traded=1, seed=2)
+    keep = Fills(**{f.name: getattr(run.fills, f.name)[:1] for f in fields(Fills)})
+    said = words_of(replace(run, fills=keep))
+    assert "too few to say anything about an edge" in said
+    assert "no interval: too few windows" in said
+
+
+@pytest.mark.parametrize("gone", ["forecasts", "refusals", "baselines", "latency", "orders", "fills", "windows"])
+def test_each_part_may_be_missing(gone: str) -> None:
+    nothing: dict[str, Any] = {
+        "forecasts": Forecasts(), "refusals": Refusals(), "baselines": (), "latency": (), "orders": Orders(),
+        "fills": Fills(), "windows": Windows(),
+    }  # fmt: skip
+    run = replace(example(), **{gone: nothing[gone]})
+    read(render_report(run))
+    json.dumps(report_json(run), allow_nan=False)
+
+
+def test_forecasts_without_a_book_or_with_one_outcome_only_are_shown() -> None:
+    run = example()
+    nobook = np.full(len(run.forecasts), np.nan)
+    one_sided = replace(run.forecasts, bid_bps=nobook, ask_bps=nobook, up=np.ones(len(run.forecasts), np.int64))
+    said = words_of(replace(run, forecasts=one_sided))
+    assert "the edge by price is not measured" in said
+    assert "no line fits" in said
+
+
+def test_trades_without_an_outcome_are_not_money() -> None:
+    run = example()
+    unknown = replace(run.fills, won_code=np.full(len(run.fills), UNKNOWN_OUTCOME))
+    said = words_of(replace(run, fills=unknown))
+    assert "no filled order has a known outcome" in said
+    assert said.count("not measured: no trades") == 4
+
+
+def test_a_miss_is_called_a_miss() -> None:
+    run = example()
+    verdicts = {t["name"]: t["verdict"] for t in report_json(run)["targets"]}
+    means = {t["name"]: t["measured"]["mean"] for t in report_json(run)["targets"]}
+    assert means["win rate"] < 0.70 and verdicts["win rate"].startswith("missed")
+    assert "missed" in words_of(run)
+
+
+def test_a_drawdown_beyond_five_per_cent_is_missed() -> None:
+    run = replace(example(), capital_usd=2_000.0)
+    by_name = {t["name"]: t for t in report_json(run)["targets"]}
+    assert by_name["max drawdown"]["measured"]["mean"] > 0.05
+    assert by_name["max drawdown"]["verdict"].startswith("missed")
+
+
+def test_words_from_outside_cannot_become_markup() -> None:
+    evil = '<script>alert("x")</script><img src=x onerror=alert(1)>'
+    run = example()
+    run = replace(
+        run, title=evil, made=evil, cannot_show=evil, limits=(evil,), gates=(evil,) * 5,
+        reasons=dict.fromkeys((1, 2, 3), evil),
+        rules=(RuleOfDay(name=evil, value=evil, since=evil, source=evil),), run_hash=evil, machine=evil, version=evil,
+        params={evil: 1.0},
+        story=DataStory(sources=(SourceStory(name=evil, licence=evil, clock=evil, note=evil),), unusable={evil: 1}),
+        checks=(Check(name=evil, light=Light.RED, asked=evil, found=evil),),
+        baselines=(replace(run.baselines[0], name=evil, rule=evil),),
+        latency=(replace(run.latency[0], name=evil),),
+        forecasts=replace(run.forecasts, p_up={**run.forecasts.p_up, evil: run.forecasts.p_up["mid"]}),
+    )  # fmt: skip
+    page = render_report(run)
+    assert read(page).scripts == 0 and "<script" not in page and "<img" not in page
+
+
+def test_costs_add_up_from_gross_to_net() -> None:
+    for row in report_json(example())["costs"]:
+        paid = row["spread_usd"] + row["slippage_usd"] + row["hold_usd"] + row["fee_usd"] - row["rebate_usd"]
+        assert row["gross_usd"] - paid == pytest.approx(row["net_usd"])
+    everyone, takers, makers = report_json(example())["costs"]
+    assert takers["net_usd"] + makers["net_usd"] == pytest.approx(everyone["net_usd"])
+    assert takers["spread_usd"] > 0 > makers["spread_usd"] and makers["fee_usd"] == 0
+
+
+def test_the_json_is_plain_and_says_what_the_page_says() -> None:
+    run = example()
+    found = json.loads(json.dumps(report_json(run), allow_nan=False))
+    assert found["headline"] in words_of(run)
+    assert found["windows"] == {
+        "all": 81, "usable": 81, "traded": 40,
+        "unusable": {"fewer than 500 books": 31, "last book before 285 s": 20, "outcome not known": 7},
+    }  # fmt: skip
+    assert {row["forecaster"] for row in found["scores"]} == {"fused", "fair", "mid", "point", "coin"}
+
+
+def test_a_changed_parameter_is_named_first() -> None:
+    page = render_report(example())
+    listed = page[page.index("51 parameters") if "51 parameters" in page else page.index("parameters, 1 changed") :]
+    assert listed.index("take_edge_bps") < listed.index("sigma_prior_bps")
