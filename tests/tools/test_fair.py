@@ -163,28 +163,52 @@ def smoothed_paths(paths: int, seconds: int) -> np.ndarray:
     return np.cumsum(moves, axis=1)
 
 
-@pytest.mark.parametrize("left_s", [2, 10, 40, 60, 150])
-def test_mean_and_deviation_are_those_of_simulated_streams(left_s: int) -> None:
-    seconds = 420
-    paths = STRIKE_USD * np.exp(smoothed_paths(700, seconds))
-    ends_s = seconds - 1
+def simulated_gaps(left_s: int, open_left_s: int, paths: int = 700) -> tuple[np.ndarray, float]:
+    """Give the errors of the expected gap over many streams, and the deviation that was said.
+
+    The strike is the average that ends `open_left_s` seconds after the newest observation; it is told when that is
+    not positive.
+    """
+    seconds = left_s + 100
+    newest, ends_s, opens_s = 99, 99 + left_s, 99 + open_left_s
     errors, said = [], 0.0
-    for path in paths:
+    for path in STRIKE_USD * np.exp(smoothed_paths(paths, seconds)):
         observations, close, strike, parts = one(Observations), one(Average), one(Average), one(Fair)
-        for second in range(ends_s - left_s - 80, ends_s - left_s + 1):
+        for second in range(newest + 1):
             observe(observations, (START_S + second) * NS_PER_S, float(path[second]))
         open_average(close, START_S + ends_s, 60)
-        open_average(strike, START_S, 60)
-        give_average(strike, STRIKE_USD, 0.0)
+        open_average(strike, START_S + opens_s, 60)
+        truth = path[ends_s - 59 : ends_s + 1].mean()
+        if open_left_s > 0:
+            truth -= path[opens_s - 59 : opens_s + 1].mean()
+        else:
+            give_average(strike, STRIKE_USD, 0.0)
+            truth -= STRIKE_USD
         refresh_average(close, observations)
+        refresh_average(strike, observations)
         nowcast_usd = observations.newest_usd + catch_up_usd(observations)
         explain_fair(parts, close, strike, observations.newest_s * NS_PER_S, nowcast_usd, 0.0, VARIANCE)
-        errors.append(path[ends_s - 59 : ends_s + 1].mean() - parts.mean_usd)
+        errors.append(truth - parts.gap_usd)
         said = parts.sd_usd
-    seen = float(np.std(errors))
-    assert abs(float(np.mean(errors))) < 4.0 * seen / math.sqrt(len(errors))
+    return np.array(errors), said
+
+
+@pytest.mark.parametrize(
+    ("left_s", "open_left_s"), [(2, 0), (10, 0), (40, 0), (60, 0), (150, 0), (303, 3), (330, 30), (360, 60), (420, 120)]
+)
+def test_mean_and_deviation_are_those_of_simulated_streams(left_s: int, open_left_s: int) -> None:
+    errors, said = simulated_gaps(left_s, open_left_s)
+    seen = float(errors.std())
+    assert abs(float(errors.mean())) < 4.0 * seen / math.sqrt(len(errors))
     # The error of a deviation over 700 paths is 2.7 %.
     assert said == pytest.approx(seen, rel=0.08)
+
+
+def test_what_moves_strike_and_close_alike_leaves_nothing_open() -> None:
+    # Each minute before the strike's look-back begins adds nothing.
+    said = [simulated_gaps(300 + before_s, before_s, 2)[1] for before_s in (60, 90, 150)]
+    assert said[0] == pytest.approx(said[1], rel=0.02)
+    assert said[1] == pytest.approx(said[2], rel=0.02)
 
 
 def test_the_point_model_is_a_digital_option() -> None:
