@@ -77,7 +77,7 @@ class Average(Record):
     """Told by the venue or its stream: our own observations no longer matter."""
 
 
-SECOND_SCALE_COUNT: Final = 4
+HALF_LIVES: Final = 4
 VOLATILITY_RING: Final = 64
 SEASONS: Final = 96
 """Quarters of an hour in a day."""
@@ -92,9 +92,9 @@ class Volatility(Record):
     """Seconds in a row without a gap that ends the run, capped at the ring."""
     grid_log: Annotated[Floats, np.float64, (VOLATILITY_RING,)]
     """Log price at the start of each second, at second modulo the ring."""
-    quick_var: Annotated[Floats, np.float64, (SECOND_SCALE_COUNT,)]
+    quick_var: Annotated[Floats, np.float64, (HALF_LIVES,)]
     """Sums of truncated 5-second variance per second, by half-life."""
-    weight_ratio: Annotated[Floats, np.float64, (SECOND_SCALE_COUNT,)]
+    weight_ratio: Annotated[Floats, np.float64, (HALF_LIVES,)]
     """Their weights: seconds of data, the prior's included."""
     short_var: F64
     """Slow sum of truncated 5-second variance ..."""

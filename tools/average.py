@@ -27,7 +27,7 @@ SLOW_KEEP: Final = 0.70
 """A surprise of 1 in one second moves the stream by QUICK + SLOW in the next, each part then fading by its KEEP."""
 
 GAP_STEPS: Final = 60
-RATIO_TABLE: Final = 4096
+TABLE_S: Final = 4096
 """Seconds for which the responses below are tabled: a 15-minute window more than four times over."""
 
 
@@ -42,11 +42,11 @@ def _responses() -> tuple[Floats, Floats, Floats]:
         reach_sum: sum over k = 1 .. m of G(k), where a shock moves the sum of its next k values by G(k).
         reach_square_sum: sum over k = 1 .. m of G(k) squared.
     """
-    steps = np.arange(RATIO_TABLE + 1, dtype=np.float64)
+    steps = np.arange(TABLE_S + 1, dtype=np.float64)
     quick_whole, slow_whole = QUICK / (1.0 - QUICK_KEEP), SLOW / (1.0 - SLOW_KEEP)
     pending = quick_whole * QUICK_KEEP**steps + slow_whole * SLOW_KEEP**steps
     follow = 1.0 - pending / pending[0]
-    shown = np.zeros(RATIO_TABLE + 1)
+    shown = np.zeros(TABLE_S + 1)
     shown[1:] = 1.0 - pending[:-1] / _WHOLE
     reach = np.cumsum(shown)
     return np.cumsum(follow), np.cumsum(reach), np.cumsum(reach * reach)
@@ -74,8 +74,13 @@ def observe(observations: Observations, at_ns: int, price_usd: float) -> int:
             observations.refused_count += 1
             return int(ObservationCode.REFUSED)
     if observations.count > 0 and second_s <= observations.newest_s - RING_S:
-        observations.dropped_count += 1
-        return int(ObservationCode.TOO_OLD)
+        if observations.count > 1:
+            observations.dropped_count += 1
+            return int(ObservationCode.TOO_OLD)
+        # A first stamp that stands alone has no more authority than the one that contradicts it.
+        observations.second_s[observations.newest_s % RING_S] = 0
+        observations.count = 0
+        observations.newest_s = 0
     row = second_s % RING_S
     if observations.second_s[row] == second_s:
         if observations.value_usd[row] == price_usd:
@@ -241,7 +246,7 @@ def _lean(average: Average, known_usd: float, unknown: int, newest_usd: float) -
         average.base_usd = known_usd / average.lookback_s
         average.pull_ratio = 0.0
         return
-    reach_s = min(int(average.ends_s - average.newest_s), RATIO_TABLE)
+    reach_s = min(int(average.ends_s - average.newest_s), TABLE_S)
     from_s = max(reach_s - unknown, 0)
     followed = _FOLLOW_SUM[reach_s] - _FOLLOW_SUM[from_s]
     average.base_usd = (known_usd + newest_usd * (unknown - followed)) / average.lookback_s
@@ -296,11 +301,11 @@ def strike_variance(left_s: float, lookback_s: int) -> float:
 
 @compiled
 def _between(left_s: float) -> float:
-    row = min(int(left_s), RATIO_TABLE - 1)
+    row = min(int(left_s), TABLE_S - 1)
     return float(_REACH_SUM[row] + (left_s - row) * (_REACH_SUM[row + 1] - _REACH_SUM[row]))
 
 
 @compiled
 def _between_square(left_s: float) -> float:
-    row = min(int(left_s), RATIO_TABLE - 1)
+    row = min(int(left_s), TABLE_S - 1)
     return float(_REACH_SQUARE_SUM[row] + (left_s - row) * (_REACH_SQUARE_SUM[row + 1] - _REACH_SQUARE_SUM[row]))

@@ -11,7 +11,7 @@ import math
 from typing import Final
 
 from state.compiled import compiled
-from state.prices import SEASONS, SECOND_SCALE_COUNT, VOLATILITY_RING, Volatility
+from state.prices import HALF_LIVES, SEASONS, VOLATILITY_RING, Volatility
 from state.units import NS_PER_S
 
 SHORT_S: Final = 5
@@ -56,7 +56,7 @@ def open_volatility(volatility: Volatility, prior_bps: float, prior_s: float, le
     variance = (prior_bps * 1e-4) ** 2
     volatility.newest_s = 0
     volatility.run_count = 0
-    for scale in range(SECOND_SCALE_COUNT):
+    for scale in range(HALF_LIVES):
         volatility.quick_var[scale] = variance / level_ratio * prior_s
         volatility.weight_ratio[scale] = prior_s
     volatility.slow_weight_ratio = LEVEL_PRIOR_S
@@ -107,7 +107,7 @@ def _take_second(volatility: Volatility, grid_s: int) -> None:
     season_ratio = volatility.season_ratio[season]
     usual_var = season_ratio * volatility.quick_var[2] / volatility.weight_ratio[2]
     cut_var = min(whole_var, TRUNCATION_Z * TRUNCATION_Z * usual_var)
-    for scale in range(SECOND_SCALE_COUNT):
+    for scale in range(HALF_LIVES):
         keep = _KEEPS[scale]
         volatility.quick_var[scale] = keep * volatility.quick_var[scale] + cut_var / season_ratio
         volatility.weight_ratio[scale] = keep * volatility.weight_ratio[scale] + 1.0
@@ -166,7 +166,7 @@ def variance_per_s(volatility: Volatility, horizon_s: float, now_ns: int) -> flo
     rest = 0.5 * (1.0 - quick - MIDDLE)
     weights = (quick, MIDDLE, rest, rest)
     total = 0.0
-    for scale in range(SECOND_SCALE_COUNT):
+    for scale in range(HALF_LIVES):
         total += weights[scale] * volatility.quick_var[scale] / volatility.weight_ratio[scale]
     middle_s = now_ns // NS_PER_S + int(0.5 * horizon_s)
     return float(total * level_ratio(volatility) * volatility.season_ratio[(middle_s // SEASON_S) % SEASONS])

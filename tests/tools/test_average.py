@@ -112,7 +112,7 @@ def test_a_late_tick_fills_its_second_and_the_average_follows() -> None:
 
 
 def test_what_has_left_the_ring_is_counted_and_dropped() -> None:
-    observations = fed([(0, 100.0), (RING_S + 5, 101.0), (RING_S + 6, 101.0)])
+    observations = fed([(0, 100.0), (1, 100.0), (RING_S + 5, 101.0), (RING_S + 6, 101.0)])
     assert observations.refused_count == 1
     assert observe(observations, (START_S + 1) * NS_PER_S, 99.0) == ObservationCode.TOO_OLD
     assert observations.dropped_count == 1
@@ -123,6 +123,13 @@ def test_one_mad_stamp_does_not_shut_the_door_on_true_ones() -> None:
     assert observe(observations, (START_S + 10**7) * NS_PER_S, 100.0) == ObservationCode.REFUSED
     assert observe(observations, (START_S + 2) * NS_PER_S, 100.5) == ObservationCode.TAKEN
     assert observe(observations, (START_S + 10**7) * NS_PER_S, 100.0) == ObservationCode.REFUSED
+
+
+def test_a_mad_first_stamp_does_not_either() -> None:
+    observations = fed([(10**7, 100.0), (0, 101.0), (1, 102.0)])
+    assert observations.newest_s == START_S + 1
+    assert ring(observations) == {START_S: 101.0, START_S + 1: 102.0}
+    assert observations.dropped_count == 0
 
 
 def test_after_a_long_silence_the_second_stamp_is_believed() -> None:
