@@ -182,9 +182,9 @@ def pricing_proof(day: Day, lookback_s: int = 60) -> Proof:
         },
         notes=(
             "Constants were chosen on 2026-06-08 00:00-12:00 UTC; windows that touch it are not scored. The rest "
-            "(volatility, its level, the stream's surprise) is learnt from the ticks as they are seen. The later half of "
-            "that day was looked at while the model was built, though nothing was set by it; another day is the cleaner "
-            "test.",
+            "(volatility, its level, the stream's surprise) is learnt from the ticks as they are seen. The later half "
+            "of that day was looked at while the model was built, though nothing was set by it; another day is the "
+            "cleaner test.",
             f"The slope's bar is held on windows every {STEP_S} s, a choice made after the venue's 138 windows of that "
             "half gave 1.24 with a standard error of 0.12: too few to tell 1.24 from 1.1. Both are shown above.",
             f"Left out: windows with less than {COVERAGE_LEAST:.0%} of an average's seconds observed, and those in "
