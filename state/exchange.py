@@ -22,6 +22,7 @@ SLOTS: Final = 8
 VENUE_ORDERS: Final = 64
 ERRANDS: Final = 128
 PARCELS: Final = 512
+NOTES: Final = 512
 FAILURES: Final = 64
 TAKEN_LEVELS: Final = 64
 KNOTS: Final = 12
@@ -171,8 +172,8 @@ class VenueOrder(Record):
     gone_ahead_micros: I64
     """How much of these was taken off ahead of us."""
     gone_ns: I64
-    fills_count: I64
     visit_seq: I64
+    """The last walk over our orders that came by."""
 
 
 class TakenLevel(Record):
@@ -194,6 +195,17 @@ class Errand(Record):
     """0 marks an unused row."""
     errand_seq: I64
     command: Command
+
+
+class Note(Record):
+    """Something that happened at the venue and is not yet on its way to us; a deed leaves several."""
+
+    channel_code: I64
+    fee_micros: I64
+    """Of a fill: what we were charged."""
+    equivalent_micros: I64
+    """Of a maker's fill: its fee-equivalent."""
+    event: Event
 
 
 class Parcel(Record):
@@ -220,7 +232,7 @@ class Failure(Record):
     amount_micros: I64
     fee_micros: I64
     equivalent_micros: I64
-    """Fee-equivalent that a maker fill had earned."""
+    """Fee-equivalent that a maker's fill had earned."""
 
 
 class Account(Record):
@@ -280,6 +292,7 @@ class Exchange(Record):
     errands_count: I64
     parcels_count: I64
     failures_count: I64
+    notes_count: I64
     terms: VenueTerms
     rulebook_count: I64
     account: Account
@@ -287,6 +300,7 @@ class Exchange(Record):
     orders: Annotated[Rows[VenueOrder], VENUE_ORDERS]
     taken: Annotated[Rows[TakenLevel], TAKEN_LEVELS]
     errands: Annotated[Rows[Errand], ERRANDS]
+    notes: Annotated[Rows[Note], NOTES]
     parcels: Annotated[Rows[Parcel], PARCELS]
     failures: Annotated[Rows[Failure], FAILURES]
     markets: Annotated[Rows[VenueMarket], SLOTS]

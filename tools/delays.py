@@ -22,25 +22,25 @@ _NORMAL_KNOTS = (
 
 
 @compiled
-def _mix(word: int) -> int:
-    """Scramble 32 bits: the low-bias integer hash of C. Wellons' hash prospector, in products that fit 63 bits."""
-    word ^= word >> 16
-    word = ((word & 0xFFFF) * 0x7FEB352D + (((word >> 16) * 0x7FEB352D & 0xFFFF) << 16)) & _MASK
-    word ^= word >> 15
-    word = ((word & 0xFFFF) * 0x846CA68B + (((word >> 16) * 0x846CA68B & 0xFFFF) << 16)) & _MASK
-    return word ^ (word >> 16)
-
-
-@compiled
 def draw_ppm(seed_id: int, subject_id: int, purpose_code: int) -> int:
-    """Draw a whole number from 0 to 999,999, evenly; subjects and seeds are not negative."""
-    seed = int(seed_id)
-    subject = int(subject_id)
-    word = _mix((seed & _MASK) ^ 0x9E3779B9)
-    word = _mix(word ^ (seed >> 32 & _MASK))
-    word = _mix(word ^ (subject & _MASK))
-    word = _mix(word ^ (subject >> 32 & _MASK))
-    word = _mix(word ^ int(purpose_code))
+    """Draw a whole number from 0 to 999,999, evenly; seeds and subjects are not negative.
+
+    Five words are stirred in, each by the low-bias 32-bit integer hash of C. Wellons' hash prospector, in products
+    that fit 63 bits.
+    """
+    word = 0x9E3779B9
+    for turn in range(5):
+        if turn < 2:
+            word ^= int(seed_id) >> 32 * turn & _MASK
+        elif turn < 4:
+            word ^= int(subject_id) >> 32 * (turn - 2) & _MASK
+        else:
+            word ^= int(purpose_code)
+        word ^= word >> 16
+        word = ((word & 0xFFFF) * 0x7FEB352D + (((word >> 16) * 0x7FEB352D & 0xFFFF) << 16)) & _MASK
+        word ^= word >> 15
+        word = ((word & 0xFFFF) * 0x846CA68B + (((word >> 16) * 0x846CA68B & 0xFFFF) << 16)) & _MASK
+        word ^= word >> 16
     return word * MICROS >> 32
 
 

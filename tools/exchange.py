@@ -32,17 +32,17 @@ from state.exchange import (
     MarketState,
     VenueOrderState,
 )
-from state.orders import Act, Command, Reject
+from state.orders import Act, Command, OrderState, Reject
 from state.rulebook import REGISTRY
 from state.rules import Rule, apply_rule, rules_in_force
 from state.units import MICROS, NS_PER_MS, NS_PER_S
-from tools.account import forget_failures, own_price, own_side, pay_out, pay_rebate, reverse_fill
+from tools.account import own_price, own_side, pay_rebate, reverse_fill
 from tools.book import change_tick, clear_book, open_book, set_level
 from tools.consumption import forget_consumption
 from tools.delays import drawn_delay, set_fixed, set_lognormal
-from tools.matching import arrive, close_orders, come_due
-from tools.parcels import poll
-from tools.queue import follow_frame, meet_print
+from tools.matching import arrive, end_orders, execute
+from tools.parcels import REPORT, dispatch, poll
+from tools.queue import end_order, follow_frame, meet_print
 
 __all__ = ["advance_to", "apply_event", "next_due_ns", "open_exchange", "poll", "run_until", "submit"]
 
@@ -55,10 +55,11 @@ _OF_MARKET = (
 )  # fmt: skip
 _BOOK_SOURCE, _FEED_UP = int(Source.POLYMARKET_BOOK), int(FeedState.UP)
 _TICK_RULE, _SHARES_RULE = int(Rule.TICK_BPS), int(Rule.SHARES_MIN_MICROS)
-_FREE = int(VenueOrderState.FREE)
+_FREE, _HELD = int(VenueOrderState.FREE), int(VenueOrderState.HELD)
 _MARKET_OPEN, _MARKET_SETTLED = int(MarketState.OPEN), int(MarketState.SETTLED)
 _CLOSED, _TOO_MANY, _SENT = int(Reject.MARKET_CLOSED), int(Reject.TOO_MANY_ORDERS), int(Reject.NONE)
 _PLACE = int(Act.PLACE)
+_DONE, _EXPIRED = int(OrderState.DONE), int(Reject.EXPIRED)
 _SUBMIT, _CANCEL = int(Draw.SUBMIT), int(Draw.CANCEL)
 
 
@@ -147,66 +148,63 @@ def submit(exchange: Exchange, command: Command, now_ns: int) -> int:
 
 @compiled
 def _plan(exchange: Exchange) -> None:
-    """Find when the next deed is due."""
+    """Put the notes of what was done on their way, and find when the next deed is due."""
+    if exchange.notes_count > 0:
+        dispatch(exchange)
     due = NEVER_NS
-    if exchange.errands_count > 0:
-        for index in range(ERRANDS):
-            errand_ns = int(exchange.errands[index].due_ns)
-            if errand_ns != 0:
-                due = min(due, errand_ns)
-    if exchange.orders_count > 0:
-        for index in range(VENUE_ORDERS):
-            if exchange.orders[index].state_code != _FREE:
-                due = min(due, int(exchange.orders[index].due_ns))
-    if exchange.failures_count > 0:
-        for index in range(FAILURES):
-            failure_ns = int(exchange.failures[index].due_ns)
-            if failure_ns != 0:
-                due = min(due, failure_ns)
+    for index in range(ERRANDS if exchange.errands_count > 0 else 0):
+        if exchange.errands[index].due_ns != 0:
+            due = min(due, exchange.errands[index].due_ns)
+    for index in range(VENUE_ORDERS if exchange.orders_count > 0 else 0):
+        if exchange.orders[index].state_code != _FREE:
+            due = min(due, exchange.orders[index].due_ns)
+    for index in range(FAILURES if exchange.failures_count > 0 else 0):
+        if exchange.failures[index].due_ns != 0:
+            due = min(due, exchange.failures[index].due_ns)
     if exchange.account.equivalent_micros > 0:
-        due = min(due, int(exchange.account.rebate_day_ns))
+        due = min(due, exchange.account.rebate_day_ns)
     exchange.next_deed_ns = due
 
 
 @compiled
-def _deliver_errand(exchange: Exchange, due_ns: int) -> bool:
-    """Let the command that was sent first of those due at a time reach the engine."""
+def _do_due(exchange: Exchange, due: int) -> None:
+    """Do one thing that is due at a time: a hold or a life that ends, a failure, the rebate, then an arrival."""
     best, best_seq = -1, NEVER_NS
+    for index in range(VENUE_ORDERS if exchange.orders_count > 0 else 0):
+        order = exchange.orders[index]
+        if order.state_code != _FREE and order.due_ns == due and order.arrival_seq < best_seq:
+            best, best_seq = index, int(order.arrival_seq)
+    if best >= 0:
+        if exchange.orders[best].state_code == _HELD:
+            execute(exchange, best, REPORT)
+        else:
+            end_order(exchange, best, REPORT, _DONE, _EXPIRED)
+        return
+    for index in range(FAILURES if exchange.failures_count > 0 else 0):
+        if exchange.failures[index].due_ns == due:
+            reverse_fill(exchange, index)
+            return
+    if exchange.account.equivalent_micros > 0 and exchange.account.rebate_day_ns == due:
+        pay_rebate(exchange)
+        return
     for index in range(ERRANDS):
         errand = exchange.errands[index]
-        if errand.due_ns == due_ns and errand.errand_seq < best_seq:
+        if errand.due_ns == due and errand.errand_seq < best_seq:
             best, best_seq = index, int(errand.errand_seq)
     if best < 0:
-        return False
-    arrive(exchange, exchange.errands[best].command)
+        return  # what was due has ended meanwhile
     exchange.errands[best].due_ns = 0
     exchange.errands_count -= 1
-    return True
+    arrive(exchange, exchange.errands[best].command)
 
 
 @compiled
 def _do_next(exchange: Exchange) -> None:
-    """Do one thing that is due first: holds and lives that end, failures, the rebate, then arrivals."""
+    """Do the next thing that is due, tell, and plan."""
     due = int(exchange.next_deed_ns)
     exchange.clock_ns = max(int(exchange.clock_ns), due)
-    best, best_seq = -1, NEVER_NS
-    if exchange.orders_count > 0:
-        for index in range(VENUE_ORDERS):
-            order = exchange.orders[index]
-            if order.state_code != _FREE and order.due_ns == due and order.arrival_seq < best_seq:
-                best, best_seq = index, int(order.arrival_seq)
-    if best >= 0:
-        come_due(exchange, best)
-        return
-    if exchange.failures_count > 0:
-        for index in range(FAILURES):
-            if exchange.failures[index].due_ns == due:
-                reverse_fill(exchange, index)
-                return
-    if exchange.account.equivalent_micros > 0 and exchange.account.rebate_day_ns == due:
-        pay_rebate(exchange)
-        return
-    _deliver_errand(exchange, due)
+    _do_due(exchange, due)
+    _plan(exchange)
 
 
 @compiled
@@ -214,8 +212,35 @@ def advance_to(exchange: Exchange, now_ns: int) -> None:
     """Do all that is due up to a time of the venue's clock, in order; the clock never goes back."""
     while exchange.next_deed_ns <= now_ns:
         _do_next(exchange)
-        _plan(exchange)
     exchange.clock_ns = max(int(exchange.clock_ns), int(now_ns))
+
+
+@compiled
+def _close_market(exchange: Exchange, slot: int, outcome: int) -> None:
+    """End a market: its orders end, what we hold is paid a dollar a share of the token that won, doomed matches stand.
+
+    A market that is listed over without having settled (outcome 2) pays nothing.
+    """
+    market = exchange.markets[slot]
+    if market.state_code != _MARKET_OPEN:
+        return
+    end_orders(exchange, slot, REPORT, _CLOSED, True)
+    forget_consumption(exchange, slot)
+    for index in range(FAILURES):
+        if exchange.failures[index].due_ns != 0 and exchange.failures[index].slot_id == slot:
+            exchange.failures[index].due_ns = 0
+            exchange.failures_count -= 1
+    payout = 0
+    if outcome == 0:
+        payout = int(market.up_micros)
+    elif outcome == 1:
+        payout = int(market.down_micros)
+    exchange.account.cash_micros += payout
+    exchange.account.payouts_micros += payout
+    market.up_micros = 0
+    market.down_micros = 0
+    market.state_code = _MARKET_SETTLED
+    market.book.valid = False
 
 
 @compiled
@@ -224,11 +249,7 @@ def _list_market(exchange: Exchange, event: Event) -> None:
     market = exchange.markets[slot]
     if market.state_code == _MARKET_OPEN and market.open_ns == event.ref_id:
         return  # told twice
-    close_orders(exchange, slot, _CLOSED)
-    forget_consumption(exchange, slot)
-    forget_failures(exchange, slot)
-    market.up_micros = 0
-    market.down_micros = 0
+    _close_market(exchange, slot, 2)
     book: Any = exchange.rulebook
     table = book[: exchange.rulebook_count]
     rules_in_force(table, int(event.ref_id), int(event.code_id), int(event.span_s), market.rules)
@@ -242,17 +263,6 @@ def _list_market(exchange: Exchange, event: Event) -> None:
 
 
 @compiled
-def _settle(exchange: Exchange, event: Event) -> None:
-    slot = int(event.slot_id)
-    close_orders(exchange, slot, _CLOSED)
-    pay_out(exchange, slot, int(event.code_id))
-    forget_consumption(exchange, slot)
-    forget_failures(exchange, slot)
-    exchange.markets[slot].state_code = _MARKET_SETTLED
-    exchange.markets[slot].book.valid = False
-
-
-@compiled
 def _apply_rare(exchange: Exchange, event: Event, kind: int) -> None:
     slot = int(event.slot_id)
     market = exchange.markets[slot]
@@ -263,7 +273,7 @@ def _apply_rare(exchange: Exchange, event: Event, kind: int) -> None:
         if event.code_id == _TICK_RULE:
             change_tick(market.book, int(event.ref_id))
     elif kind == _SETTLED:
-        _settle(exchange, event)
+        _close_market(exchange, slot, int(event.code_id))
     elif kind == _TICK_CHANGED:
         if change_tick(market.book, int(event.price_bps)) != 0:
             exchange.tally.odd_count += 1
@@ -273,7 +283,7 @@ def _apply_rare(exchange: Exchange, event: Event, kind: int) -> None:
     elif kind == _TRADE_SEEN:
         if market.orders_count > 0 and market.book.valid:
             token = int(event.token_code)
-            side, price = own_side(token, event.side_code), own_price(token, event.price_bps)
+            side, price = own_side(token, int(event.side_code)), own_price(token, int(event.price_bps))
             meet_print(exchange, slot, side, price, int(event.amount_micros), int(event.at_ns))
     elif kind == _FEED_CHANGED and event.source_code == _BOOK_SOURCE and event.code_id != _FEED_UP:
         for each in range(SLOTS):
@@ -281,19 +291,10 @@ def _apply_rare(exchange: Exchange, event: Event, kind: int) -> None:
 
 
 @compiled
-def apply_event(exchange: Exchange, event: Event) -> None:
-    """Apply one row of the market at its venue time; what is due before that time is done first.
-
-    Rows of other kinds cost a look. The last row of a frame moves our orders' queues.
-    """
-    kind = int(event.kind_code)
-    if _OF_MARKET >> kind & 1 == 0:
-        return
-    at = int(event.at_ns)
-    if exchange.next_deed_ns < at:
-        advance_to(exchange, at - 1)
-    if at > exchange.clock_ns:
-        exchange.clock_ns = at
+def _apply_row(exchange: Exchange, event: Event, kind: int) -> None:
+    """Apply a row of the market; the last row of a frame moves our orders' queues."""
+    if event.at_ns > exchange.clock_ns:
+        exchange.clock_ns = event.at_ns
     slot = int(event.slot_id)
     if slot >= SLOTS:
         exchange.tally.odd_count += 1
@@ -301,14 +302,28 @@ def apply_event(exchange: Exchange, event: Event) -> None:
     market = exchange.markets[slot]
     if kind == _LEVEL_SET:
         token = int(event.token_code)
-        side, price = own_side(token, event.side_code), own_price(token, event.price_bps)
+        side, price = own_side(token, int(event.side_code)), own_price(token, int(event.price_bps))
         if set_level(market.book, side, price, int(event.amount_micros)) != 0:
             exchange.tally.odd_count += 1
     else:
         _apply_rare(exchange, event, kind)
     if event.flags_mask & LAST_IN_FRAME != 0 and (market.orders_count > 0 or market.taken_count > 0):
         follow_frame(exchange, slot)
+    if exchange.notes_count > 0:
         _plan(exchange)
+
+
+@compiled
+def apply_event(exchange: Exchange, event: Event) -> None:
+    """Apply one row of the market at its venue time; what is due before that time is done first.
+
+    Rows of other kinds cost a look. For a whole recording, `run_until` does the same without a call a row.
+    """
+    kind = int(event.kind_code)
+    if _OF_MARKET >> kind & 1 != 0:
+        if exchange.next_deed_ns < event.at_ns:
+            advance_to(exchange, int(event.at_ns) - 1)
+        _apply_row(exchange, event, kind)
 
 
 @compiled
@@ -337,14 +352,12 @@ def run_until(exchange: Exchange, events: Any, cursor: int, until_ns: int) -> in
             if at <= limit:
                 if exchange.next_deed_ns < at:
                     _do_next(exchange)
-                    _plan(exchange)
                 else:
-                    apply_event(exchange, event)
+                    _apply_row(exchange, event, kind)
                     cursor += 1
                 continue
         if exchange.next_deed_ns <= limit:
             _do_next(exchange)
-            _plan(exchange)
             continue
         exchange.clock_ns = max(int(exchange.clock_ns), limit)
         return cursor

@@ -7,16 +7,14 @@ that would meet an own one ends that one first, for self-trade prevention is not
 engine restart ends unmatched.
 """
 
-from typing import Any
-
 from state.compiled import compiled
-from state.events import Kind, Side
+from state.events import Side
 from state.exchange import NEVER_NS, SLOTS, VENUE_ORDERS, Exchange, MarketState, VenueOrder, VenueOrderState
 from state.orders import Act, Command, Liquidity, OrderState, Reject, TimeInForce
 from state.units import BPS
 from tools.account import book_fill, covers, match_fee_micros, own_price, own_side
 from tools.consumption import LOT_MICROS, consume, free_micros, next_free_bps
-from tools.parcels import ANSWER, REPORT, post, post_order
+from tools.parcels import ANSWER, REPORT, note_order
 from tools.queue import end_order, join_queue, remember_touch
 
 NORMAL = 0
@@ -26,10 +24,9 @@ POST_ONLY_MODE = 2
 _BUY = int(Side.BUY)
 _FREE, _HELD, _RESTING = int(VenueOrderState.FREE), int(VenueOrderState.HELD), int(VenueOrderState.RESTING)
 _OPEN, _SETTLED = int(MarketState.OPEN), int(MarketState.SETTLED)
-_PLACE, _CANCEL, _CANCEL_MARKET = int(Act.PLACE), int(Act.CANCEL), int(Act.CANCEL_MARKET)
+_PLACE, _CANCEL_MARKET = int(Act.PLACE), int(Act.CANCEL_MARKET)
 _GTD, _FOK, _FAK = int(TimeInForce.GTD), int(TimeInForce.FOK), int(TimeInForce.FAK)
 _TAKER = int(Liquidity.TAKER)
-_ORDER_CHANGED = int(Kind.ORDER_CHANGED)
 _OK = int(Reject.NONE)
 _WOULD_CROSS, _MIN_SHARES = int(Reject.POST_ONLY_WOULD_CROSS), int(Reject.BELOW_MIN_SHARES)
 _MIN_NOTIONAL, _OFF_TICK = int(Reject.BELOW_MIN_NOTIONAL), int(Reject.OFF_TICK)
@@ -138,13 +135,6 @@ def _refusal(exchange: Exchange, command: Command, amount: int, crosses: bool) -
 
 
 @compiled
-def _refuse(exchange: Exchange, command: Command, reject_code: int) -> None:
-    exchange.tally.refused_count += 1
-    order_id, slot = int(command.order_id), int(command.slot_id)
-    post(exchange, ANSWER, _ORDER_CHANGED, slot, order_id, 0, 0, 0, 0, _STATE_REJECTED, reject_code)
-
-
-@compiled
 def _enter(exchange: Exchange, command: Command, amount: int) -> int:
     """Write an accepted order into a free row; answers the row."""
     index = 0
@@ -166,11 +156,10 @@ def _enter(exchange: Exchange, command: Command, amount: int) -> int:
     order.arrived_ns = exchange.clock_ns
     order.expires_ns = command.expires_ns - exchange.terms.gtd_early_ns
     order.due_ns = NEVER_NS
-    order.fills_count = 0
     order.visit_seq = 0
     market = exchange.markets[order.slot_id]
     if market.orders_count == 0:
-        remember_touch(exchange, order.slot_id)
+        remember_touch(exchange, int(order.slot_id))
     exchange.orders_count += 1
     market.orders_count += 1
     exchange.tally.accepted_count += 1
@@ -178,14 +167,11 @@ def _enter(exchange: Exchange, command: Command, amount: int) -> int:
 
 
 @compiled
-def _place(exchange: Exchange, command: Command) -> None:
-    if find_order(exchange, int(command.order_id)) >= 0:
-        exchange.tally.odd_count += 1
-        return
+def _place(exchange: Exchange, command: Command) -> int:
+    """Take in an order: answers the `Reject` it meets at once, or NONE and the order is held, matched or rests."""
     code = _malformed(exchange, command)
     if code != _OK:
-        _refuse(exchange, command, code)
-        return
+        return code
     slot, token = int(command.slot_id), int(command.token_code)
     side, price = own_side(token, int(command.side_code)), own_price(token, int(command.price_bps))
     amount = int(command.amount_micros) // LOT_MICROS * LOT_MICROS
@@ -193,44 +179,40 @@ def _place(exchange: Exchange, command: Command) -> None:
     crosses = meets or _crosses_own(exchange, slot, side, price, False)
     code = _refusal(exchange, command, amount, crosses)
     if code != _OK:
-        _refuse(exchange, command, code)
-        return
+        return code
     index = _enter(exchange, command, amount)
     hold = int(exchange.markets[slot].rules.hold_ns)
     order = exchange.orders[index]
-    if crosses and hold > 0:
-        order.state_code = _HELD
-        order.due_ns = exchange.clock_ns + hold
-        post_order(exchange, ANSWER, order, _STATE_HELD, _OK)
-    elif crosses:
-        order.state_code = _HELD
-        execute(exchange, index, ANSWER)
-    else:
+    if not crosses:
         join_queue(exchange, index, ANSWER)
+        return _OK
+    order.state_code = _HELD
+    order.due_ns = exchange.clock_ns + hold
+    if hold > 0:
+        note_order(exchange, ANSWER, slot, int(order.order_id), amount, _STATE_HELD, _OK)
+    else:
+        execute(exchange, index, ANSWER)
+    return _OK
 
 
 @compiled
-def takeable_micros(exchange: Exchange, order: VenueOrder) -> int:
-    """Give how much an order could take at once within its limit, no more than it wants."""
-    slot, other = int(order.slot_id), 1 - int(order.side_code)
-    wanted, total = int(order.open_micros), 0
-    price = next_free_bps(exchange, slot, other, order.price_bps, -1)
-    while price >= 0 and total < wanted:
-        total += free_micros(exchange, slot, other, price)
-        price = next_free_bps(exchange, slot, other, order.price_bps, price)
-    return min(total, wanted)
+def _take(exchange: Exchange, order: VenueOrder, doing: bool) -> int:
+    """Walk what is displayed within an order's limit, best price first; answers how much of it could be taken.
 
-
-@compiled
-def _take(exchange: Exchange, order: VenueOrder) -> None:
-    """Match an order with what is displayed within its limit, best price first, one fill a level."""
+    `doing`: match it, too, one fill a level.
+    """
     slot, other = int(order.slot_id), 1 - int(order.side_code)
-    price = next_free_bps(exchange, slot, other, order.price_bps, -1)
-    while price >= 0 and order.open_micros > 0:
-        part = min(int(order.open_micros), free_micros(exchange, slot, other, price))
-        consume(exchange, slot, other, price, part)
-        book_fill(exchange, order, price, part, _TAKER)
-        price = next_free_bps(exchange, slot, other, order.price_bps, price)
+    limit, left, total = int(order.price_bps), int(order.open_micros), 0
+    price = next_free_bps(exchange, slot, other, limit, -1)
+    while price >= 0 and left > 0:
+        part = min(left, free_micros(exchange, slot, other, price))
+        left -= part
+        total += part
+        if doing:
+            consume(exchange, slot, other, price, part)
+            book_fill(exchange, order, price, part, _TAKER)
+        price = next_free_bps(exchange, slot, other, limit, price)
+    return total
 
 
 @compiled
@@ -245,13 +227,13 @@ def execute(exchange: Exchange, index: int, channel: int) -> None:
         code = _NOT_READY
     elif engine_mode(exchange) == RESTARTING:
         code = _RESTARTING
-    elif order.tif_code == _FOK and takeable_micros(exchange, order) < order.open_micros:
+    elif order.tif_code == _FOK and _take(exchange, order, False) < order.open_micros:
         code = _FOK_NOT_FILLED
     if code != _OK:
         end_order(exchange, index, channel, _STATE_DONE, code)
         return
-    _crosses_own(exchange, order.slot_id, order.side_code, order.price_bps, True)
-    _take(exchange, order)
+    _crosses_own(exchange, int(order.slot_id), int(order.side_code), int(order.price_bps), True)
+    _take(exchange, order, True)
     if order.open_micros == 0:
         end_order(exchange, index, channel, _STATE_DONE, _OK)
     elif order.tif_code == _FAK or order.tif_code == _FOK:
@@ -261,60 +243,38 @@ def execute(exchange: Exchange, index: int, channel: int) -> None:
 
 
 @compiled
-def _cancel(exchange: Exchange, command: Command) -> None:
-    index = find_order(exchange, int(command.order_id))
-    order_id, slot = int(command.order_id), int(command.slot_id)
-    if index < 0:
-        post(exchange, ANSWER, _ORDER_CHANGED, slot, order_id, 0, 0, 0, 0, _STATE_NONE, _UNKNOWN)
-    elif exchange.orders[index].state_code == _HELD:
-        post_order(exchange, ANSWER, exchange.orders[index], _STATE_HELD, _NOT_CANCELLABLE)
-    else:
-        end_order(exchange, index, ANSWER, _STATE_DONE, _CANCELLED)
-
-
-@compiled
-def cancel_resting(exchange: Exchange, slot: int, channel: int, reject_code: int) -> None:
-    """End all that rests in a market, or everywhere with slot -1; what is held stays."""
+def end_orders(exchange: Exchange, slot: int, channel: int, reject_code: int, held_too: bool) -> None:
+    """End all that rests in a market, or everywhere with slot -1; what is held only when the market itself ends."""
     for index in range(VENUE_ORDERS):
         order = exchange.orders[index]
-        if order.state_code == _RESTING and (slot < 0 or order.slot_id == slot):
+        if order.state_code == _FREE or (slot >= 0 and order.slot_id != slot):
+            continue
+        if held_too or order.state_code == _RESTING:
             end_order(exchange, index, channel, _STATE_DONE, reject_code)
 
 
 @compiled
-def close_orders(exchange: Exchange, slot: int, reject_code: int) -> None:
-    """End every order in a market, held ones too: it has settled or is listed anew."""
-    for index in range(VENUE_ORDERS):
-        order = exchange.orders[index]
-        if order.state_code != _FREE and order.slot_id == slot:
-            end_order(exchange, index, REPORT, _STATE_DONE, reject_code)
-
-
-@compiled
-def arrive(exchange: Exchange, command: Any) -> None:
-    """Let a command reach the engine at the venue's clock."""
-    act = command.act_code
-    if engine_mode(exchange) == RESTARTING:
-        if act == _PLACE:
-            _refuse(exchange, command, _RESTARTING)
+def arrive(exchange: Exchange, command: Command) -> None:
+    """Let a command reach the engine at the venue's clock, and note the answer."""
+    slot, order_id, act = int(command.slot_id), int(command.order_id), int(command.act_code)
+    index = find_order(exchange, order_id)
+    restarting = engine_mode(exchange) == RESTARTING
+    if act == _PLACE:
+        if index >= 0:
+            exchange.tally.odd_count += 1  # the venue says "Duplicated" and the first one stands
             return
-        index = find_order(exchange, int(command.order_id))
-        state = _STATE_NONE if index < 0 else _STATE_RESTING
-        amount = 0 if index < 0 else int(exchange.orders[index].open_micros)
-        slot, order_id = int(command.slot_id), int(command.order_id)
-        post(exchange, ANSWER, _ORDER_CHANGED, slot, order_id, 0, 0, 0, amount, state, _RESTARTING)
-    elif act == _PLACE:
-        _place(exchange, command)
-    elif act == _CANCEL:
-        _cancel(exchange, command)
-    elif act == _CANCEL_MARKET:
-        cancel_resting(exchange, int(command.slot_id), ANSWER, _CANCELLED)
-
-
-@compiled
-def come_due(exchange: Exchange, index: int) -> None:
-    """Do what is due with an order: match a held one, end a resting one whose life is over."""
-    if exchange.orders[index].state_code == _HELD:
-        execute(exchange, index, REPORT)
+        code = _RESTARTING if restarting else _place(exchange, command)
+        if code != _OK:
+            exchange.tally.refused_count += 1
+            note_order(exchange, ANSWER, slot, order_id, 0, _STATE_REJECTED, code)
+    elif act == _CANCEL_MARKET and not restarting:
+        end_orders(exchange, slot, ANSWER, _CANCELLED, False)
+    elif index < 0:
+        note_order(exchange, ANSWER, slot, order_id, 0, _STATE_NONE, _RESTARTING if restarting else _UNKNOWN)
+    elif restarting or exchange.orders[index].state_code == _HELD:
+        order = exchange.orders[index]
+        state = _STATE_HELD if order.state_code == _HELD else _STATE_RESTING
+        code = _RESTARTING if restarting else _NOT_CANCELLABLE
+        note_order(exchange, ANSWER, slot, order_id, int(order.open_micros), state, code)
     else:
-        end_order(exchange, index, REPORT, _STATE_DONE, _EXPIRED)
+        end_order(exchange, index, ANSWER, _STATE_DONE, _CANCELLED)

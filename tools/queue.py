@@ -9,13 +9,13 @@ behind us. A trade beyond our price, or a quote of the other side through it, mu
 
 from state.compiled import compiled
 from state.events import Side
-from state.exchange import NEVER_NS, VENUE_ORDERS, Exchange, VenueOrder, VenueOrderState
+from state.exchange import NEVER_NS, VENUE_ORDERS, Exchange, VenueOrderState
 from state.orders import Liquidity, OrderState, Reject, TimeInForce
 from state.units import BPS, MICROS
 from tools.account import book_fill
 from tools.book import size_at
 from tools.consumption import LOT_MICROS, consume, free_micros, next_free_bps, refresh_consumption
-from tools.parcels import REPORT, post_order
+from tools.parcels import REPORT, note_order
 
 _BUY = int(Side.BUY)
 _FREE, _RESTING = int(VenueOrderState.FREE), int(VenueOrderState.RESTING)
@@ -29,7 +29,7 @@ _GTD = int(TimeInForce.GTD)
 def end_order(exchange: Exchange, index: int, channel: int, state_code: int, reject_code: int) -> None:
     """Take an order off the venue and tell what it became."""
     order = exchange.orders[index]
-    post_order(exchange, channel, order, state_code, reject_code)
+    note_order(exchange, channel, int(order.slot_id), int(order.order_id), 0, state_code, reject_code)
     order.state_code = _FREE
     order.open_micros = 0
     exchange.orders_count -= 1
@@ -48,7 +48,7 @@ def join_queue(exchange: Exchange, index: int, channel: int) -> None:
     order.traded_micros = 0
     order.gone_micros = 0
     order.gone_ahead_micros = 0
-    post_order(exchange, channel, order, _IS_RESTING, _NONE)
+    note_order(exchange, channel, slot, int(order.order_id), int(order.open_micros), _IS_RESTING, _NONE)
 
 
 @compiled
@@ -93,43 +93,21 @@ def fill_maker(exchange: Exchange, index: int, amount_micros: int) -> int:
     amount = min(int(amount_micros), int(order.open_micros)) // LOT_MICROS * LOT_MICROS
     if amount <= 0:
         return 0
-    book_fill(exchange, order, order.price_bps, amount, _MAKER)
+    book_fill(exchange, order, int(order.price_bps), amount, _MAKER)
     if order.open_micros == 0:
         end_order(exchange, index, REPORT, _DONE, _NONE)
     else:
-        post_order(exchange, REPORT, order, _IS_RESTING, _NONE)
+        open_micros = int(order.open_micros)
+        note_order(exchange, REPORT, int(order.slot_id), int(order.order_id), open_micros, _IS_RESTING, _NONE)
     return amount
-
-
-@compiled
-def _pair_with_gone(exchange: Exchange, order: VenueOrder, volume: int) -> int:
-    """Recognise in a print a decrease that came before it and was taken for cancels; answers how much is paired.
-
-    What those cancels had taken off ahead of us is given back, for the print will take it off itself.
-    """
-    gone = int(order.gone_micros)
-    if gone == 0 or exchange.clock_ns - order.gone_ns > exchange.terms.pair_ns:
-        return 0
-    paired = min(volume, gone)
-    already = int(order.gone_ahead_micros * (paired / gone))
-    order.gone_micros -= paired
-    order.gone_ahead_micros -= already
-    order.ahead_micros += already
-    return paired
-
-
-@compiled
-def _meet_at_level(exchange: Exchange, index: int, volume: int) -> int:
-    """Let a traded volume reach an order at its own price: first those ahead, then the order; answers its fill."""
-    order = exchange.orders[index]
-    ahead = int(order.ahead_micros)
-    order.ahead_micros = max(ahead - volume, 0)
-    return fill_maker(exchange, index, volume - ahead) if volume > ahead else 0
 
 
 @compiled
 def meet_print(exchange: Exchange, slot: int, taker_side: int, price_bps: int, amount_micros: int, at_ns: int) -> None:
     """Let a trade reach our orders: those at a better price were in its way, those at its price stand in the queue.
+
+    A print may come after the decrease that it caused, which was then taken for cancels. What these had taken off
+    ahead of us is given back first, for the print takes it off itself.
 
     Args:
         exchange: The venue.
@@ -155,18 +133,20 @@ def meet_print(exchange: Exchange, slot: int, taker_side: int, price_bps: int, a
             left -= fill_maker(exchange, index, left)
             continue
         volume = left - level_filled
-        paired = _pair_with_gone(exchange, order, volume)
-        order.traded_micros += volume - paired
+        gone = int(order.gone_micros)
+        if gone > 0 and exchange.clock_ns - order.gone_ns <= exchange.terms.pair_ns:
+            paired = min(volume, gone)
+            already = int(order.gone_ahead_micros * (paired / gone))
+            order.gone_micros -= paired
+            order.gone_ahead_micros -= already
+            order.ahead_micros += already
+            order.traded_micros -= paired
+        order.traded_micros += volume
         order.traded_ns = exchange.clock_ns
-        level_filled += _meet_at_level(exchange, index, volume)
-
-
-@compiled
-def _power(base: float, exponent: int) -> float:
-    result = 1.0
-    for _ in range(exponent):
-        result *= base
-    return result
+        ahead = int(order.ahead_micros)
+        order.ahead_micros = max(ahead - volume, 0)
+        if volume > ahead:
+            level_filled += fill_maker(exchange, index, volume - ahead)
 
 
 @compiled
@@ -176,8 +156,10 @@ def ahead_after_cancels(ahead_micros: int, behind_micros: int, gone_micros: int,
     if ahead == 0:
         return 0
     whole = ahead + behind
-    front = _power(ahead / whole, power_count)
-    back = _power(behind / whole, power_count)
+    front, back = 1.0, 1.0
+    for _ in range(power_count):
+        front *= ahead / whole
+        back *= behind / whole
     cut = int(gone * (front / (front + back)))
     return max(min(ahead - cut, whole - gone), 0)
 
@@ -213,34 +195,33 @@ def _follow_level(exchange: Exchange, index: int, swept: bool, level_filled: int
     order.gone_micros += gone
     order.gone_ahead_micros += max(ahead - inferred, 0) - after
     order.gone_ns = exchange.clock_ns
-    return _meet_at_level(exchange, index, inferred - level_filled) if inferred > level_filled else 0
-
-
-@compiled
-def _infer_print(exchange: Exchange, slot: int, side: int) -> None:
-    """Without prints: take the stated share of a decrease at the last touch for a trade there."""
-    market = exchange.markets[slot]
-    touch = int(market.seen_bid_bps) if side == _BUY else int(market.seen_ask_bps)
-    if touch <= 0:
-        return
-    before = int(market.seen_bid_micros) if side == _BUY else int(market.seen_ask_micros)
-    gone = before - size_at(market.book, side, touch)
-    if gone > 0:
-        traded = gone * int(exchange.terms.touch_trade_ppm) // MICROS
-        meet_print(exchange, slot, 1 - side, touch, traded, exchange.clock_ns)
+    volume = inferred - level_filled
+    if volume <= 0:
+        return 0
+    ahead = int(order.ahead_micros)
+    order.ahead_micros = max(ahead - volume, 0)
+    return fill_maker(exchange, index, volume - ahead) if volume > ahead else 0
 
 
 @compiled
 def _follow_side(exchange: Exchange, slot: int, side: int) -> None:
+    """Bring the queues of one side up to a new whole frame.
+
+    Without prints, the stated share of a decrease at the last touch is taken for a trade there first.
+    """
     market = exchange.markets[slot]
     best = int(market.book.bid.best_bps) if side == _BUY else int(market.book.ask.best_bps)
     touch = int(market.seen_bid_bps) if side == _BUY else int(market.seen_ask_bps)
+    before = int(market.seen_bid_micros) if side == _BUY else int(market.seen_ask_micros)
     inferring = not exchange.terms.trades_known
-    worst = 0 if side == _BUY else BPS
+    if inferring and touch > 0:
+        gone = before - size_at(market.book, side, touch)
+        traded = gone * int(exchange.terms.touch_trade_ppm) // MICROS
+        meet_print(exchange, slot, 1 - side, touch, traded, int(exchange.clock_ns))
     level, level_filled = -1, 0
     exchange.visit_seq += 1
     while True:
-        index = next_in_line(exchange, slot, side, worst)
+        index = next_in_line(exchange, slot, side, 0 if side == _BUY else BPS)
         if index < 0:
             return
         order = exchange.orders[index]
@@ -249,8 +230,7 @@ def _follow_side(exchange: Exchange, slot: int, side: int) -> None:
         if price != level:
             level, level_filled = price, 0
         beyond = best < 0 or (price > best if side == _BUY else price < best)
-        swept = inferring and beyond and price != touch
-        level_filled += _follow_level(exchange, index, swept, level_filled)
+        level_filled += _follow_level(exchange, index, inferring and beyond and price != touch, level_filled)
 
 
 @compiled
@@ -278,7 +258,7 @@ def _meet_quotes(exchange: Exchange, slot: int, side: int) -> None:
             consume(exchange, slot, other, quote, part)
             left -= part
             quote = next_free_bps(exchange, slot, other, price, quote)
-        fill_maker(exchange, index, order.open_micros if through else int(order.open_micros) - left)
+        fill_maker(exchange, index, int(order.open_micros) - (0 if through else left))
 
 
 @compiled
@@ -288,11 +268,8 @@ def follow_frame(exchange: Exchange, slot: int) -> None:
     if market.taken_count > 0:
         refresh_consumption(exchange, slot)
     if market.book.valid and market.orders_count > 0:
-        if not exchange.terms.trades_known:
-            _infer_print(exchange, slot, 0)
-            _infer_print(exchange, slot, 1)
-        _follow_side(exchange, slot, 0)
-        _follow_side(exchange, slot, 1)
-        _meet_quotes(exchange, slot, 0)
-        _meet_quotes(exchange, slot, 1)
+        for side in range(2):
+            _follow_side(exchange, slot, side)
+        for side in range(2):
+            _meet_quotes(exchange, slot, side)
     remember_touch(exchange, slot)
