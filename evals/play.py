@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from graph.fast import decide
 from graph.heart import receive, receive_mandate
-from graph.mandates import write_line
+from graph.mandates import number_mandate, write_line
 from graph.views import take_view
 from state.compiled import compiled
 from state.desk import DecisionLine
@@ -179,10 +179,7 @@ def run_desk(session: Session, world: World, slot: int, lines: Rows[DecisionLine
     take_view(world, slot, decision.market)
     decide(world.params, decision)
     mandate = decision.mandate
-    world.next_mandate_id += 1
-    mandate.mandate_id = world.next_mandate_id
-    mandate.run_id = world.next_mandate_id
-    mandate.params_hash = world.params_hash
+    number_mandate(world, decision.market, mandate)
     write_line(decision.market, mandate, int(decision.alpha.side_code), lines[session.lines_count])
     session.lines_count += 1
     session.runs_count += 1

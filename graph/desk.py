@@ -26,15 +26,18 @@ Value = Any
 """A record's row, or the same as a plain dict."""
 
 STAND_ASIDE: Final = "stand_aside"
+RECALL: Final = "recall"
 STEPS_MOST: Final = 15
 """Super-steps a run may take: the longest way is nine."""
 
 
 class DeskInput(TypedDict, total=False):
-    """What a run starts from: a view, and parameters if not the defaults."""
+    """What a run starts from: a view of a market, and parameters if not the defaults."""
 
     market: Value
     params: Value
+    recorded: str
+    """Name of a recorded view to start from instead; only where the builder was given a way to recall one (Studio)."""
 
 
 class DeskState(DeskInput, total=False):
@@ -57,14 +60,22 @@ Node = Callable[[DeskState], Coroutine[Any, Any, dict[str, Value]]]
 Desk = CompiledStateGraph[DeskState, None, DeskInput, DeskState]
 
 
-def build() -> "StateGraph[DeskState, None, DeskInput, DeskState]":
-    """Lay out the desk from the stage table: agents between `look` and `fuse`, a way out behind every gate."""
+def build(recall: Callable[[str], Value] | None = None) -> "StateGraph[DeskState, None, DeskInput, DeskState]":
+    """Lay out the desk from the stage table: agents between `look` and `fuse`, a way out behind every gate.
+
+    With `recall`, a first node fetches the view that `recorded` names when no view is given.
+    """
     desk: StateGraph[DeskState, None, DeskInput, DeskState] = StateGraph(DeskState, input_schema=DeskInput)
     for stage in STAGES:
         desk.add_node(stage.name, _node(stage))  # type: ignore[call-overload]
     desk.add_node(STAND_ASIDE, _stand_aside)
     first, *_ = STAGES
-    desk.add_edge(START, first.name)
+    if recall is None:
+        desk.add_edge(START, first.name)
+    else:
+        desk.add_node(RECALL, _recall(recall))  # type: ignore[arg-type]
+        desk.add_edge(START, RECALL)
+        desk.add_edge(RECALL, first.name)
     for agent in AGENTS:
         desk.add_edge(first.name, agent)
     desk.add_edge(list(AGENTS), "fuse")
@@ -117,6 +128,14 @@ def _node(stage: Stage) -> Node:
 
     work.__name__ = stage.name
     work.__doc__ = stage.work.__doc__
+    return work
+
+
+def _recall(recall: Callable[[str], Value]) -> Node:
+    async def work(state: DeskState) -> dict[str, Value]:
+        return {} if state.get("market") is not None else {"market": recall(state.get("recorded", ""))}
+
+    work.__doc__ = "Fetch the recorded view that was named."
     return work
 
 

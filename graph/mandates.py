@@ -1,10 +1,52 @@
 """Take in what the desk gives: mandates and new parameters, each an event with a record of its own."""
 
+from typing import Final
+
 from state.compiled import compiled
 from state.desk import FEATURES, DecisionLine, Mandate, View
 from state.params import Params
 from state.units import NS_PER_S
 from state.world import SAMPLE_LEFT_S, SAMPLES, Market, World
+
+NANO: Final = 1e9
+MASK_32: Final = 0xFFFFFFFF
+
+
+@compiled
+def number_mandate(world: World, view: View, mandate: Mandate) -> None:
+    """Give a mandate its number, and the hashes of what it was given on: the view and the parameters."""
+    world.next_mandate_id += 1
+    mandate.mandate_id = world.next_mandate_id
+    mandate.run_id = world.next_mandate_id
+    mandate.params_hash = world.params_hash
+    mandate.view_hash = hash_view(view)
+
+
+@compiled
+def hash_view(view: View) -> int:
+    """Hash what the desk saw to 32 bits: market, moment, both books' touches, and every price to a nano-unit."""
+    whole = (
+        view.event_seq,
+        view.now_ns,
+        view.slot_id,
+        view.open_ns,
+        view.bid_bps[0],
+        view.ask_bps[0],
+        view.bid_bps[1],
+        view.ask_bps[1],
+        view.book_notional_micros,
+        view.cost_micros,
+        int(view.nowcast_usd * NANO),
+        int(view.strike_usd * NANO),
+        int(view.p_fair * NANO),
+        int(view.variance_per_s * NANO * NANO),
+        int(view.flow_signed_micros),
+    )
+    word = 0x811C9DC5
+    for number in whole:
+        for half in (number & MASK_32, number >> 32 & MASK_32):
+            word = ((word ^ half) * 0x01000193) & MASK_32
+    return word
 
 
 @compiled
