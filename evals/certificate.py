@@ -279,9 +279,11 @@ def fill_pnl_micros(fills: Fills, row: int) -> int:
 
 
 def fills_pnl_usd(fills: Fills) -> Values:
-    """Give every fill's profit at settlement after fee and rebate, in dollars; NaN where the outcome is unknown."""
+    """Give every fill's profit at settlement after its fee, in dollars; NaN where the outcome is unknown.
+
+    Rebates are left out: what a share of the pool will be is not known before the day is paid.
+    """
     made = np.array([fill_pnl_micros(fills, k) for k in range(len(fills))], float)
-    made += np.where(fills.reversed_code == 1, 0, fills.rebate_micros)
     return np.where(fills.won_code == UNKNOWN_OUTCOME, np.nan, made / MICROS)
 
 

@@ -37,9 +37,9 @@ def axis(values: Sequence[float], label: str, digits: int | None = None, zero: b
         low, high = low - pad, high + pad
     step = _round_step((high - low) / count)
     first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
-    places = digits if digits is not None else max(0, -floor(log10(step) + 1e-9))
+    places = digits if digits is not None else _places(step)
     marks = [k * step for k in range(first, last + 1)]
-    return Axis(low=marks[0], high=marks[-1], label=label, ticks=tuple((m, number(m, max(0, places))) for m in marks))
+    return Axis(low=marks[0], high=marks[-1], label=label, ticks=tuple((m, number(m, places)) for m in marks))
 
 
 def log_axis(values: Sequence[float], label: str) -> Axis:
@@ -70,6 +70,11 @@ def time_axis(seconds: Sequence[float], label: str = "time, UTC") -> Axis:
     return Axis(low=low, high=high, label=label, ticks=tuple((m, moment(m, form)) for m in marks))
 
 
+def _places(step: float) -> int:
+    """Count the decimals that a step needs to be written whole."""
+    return next((k for k in range(12) if abs(step * 10**k - round(step * 10**k)) < 1e-6), 12)
+
+
 def _round_step(raw: float) -> float:
     power = 10.0 ** floor(log10(raw))
     for factor in (1.0, 2.0, 2.5, 5.0, 10.0):
@@ -87,7 +92,7 @@ class Plot:
     width: int = 560
     height: int = 280
     left: int = 62
-    right: int = 14
+    right: int = 22
     top: int = 12
     bottom: int = 44
 
@@ -110,11 +115,10 @@ class Plot:
             y = self.at_y(value)
             parts.append(_line(self.left, y, self.width - self.right, y, "grid"))
             parts.append(_words(self.left - 7, y + 4, words, "end"))
-        for k, (value, words) in enumerate(self.x.ticks):
+        for value, words in self.x.ticks:
             x = self.at_x(value)
             parts.append(_line(x, base, x, base + 4, "axis"))
-            at_edge = k == len(self.x.ticks) - 1 and len(words) > 5
-            parts.append(_words(self.width - 2 if at_edge else x, base + 17, words, "end" if at_edge else "middle"))
+            parts.append(_words(min(x, self.width - 3.6 * len(words)), base + 17, words, "middle"))
         parts.append(_line(self.left, base, self.width - self.right, base, "axis"))
         middle = (self.left + self.width - self.right) / 2
         parts.append(_words(middle, self.height - 7, self.x.label, "middle", "label"))
@@ -151,6 +155,13 @@ def curve(plot: Plot, xs: Sequence[float], ys: Sequence[float], series: int, tip
     return tag("path", tag("title", tip), d="".join(pieces), class_=f"line s{series}")
 
 
+def stepped(xs: Sequence[float], ys: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Give the points of a line that holds each value till the next, for shading under it."""
+    wide = [x for k, x in enumerate(xs) for _ in range(1 if k == 0 else 2)]
+    held = [y for k, y in enumerate(ys) for _ in range(1 if k == len(ys) - 1 else 2)]
+    return wide, held
+
+
 def band(plot: Plot, xs: Sequence[float], lows: Sequence[float], highs: Sequence[float], series: int, tip: str) -> Safe:
     """Shade between two lines."""
     forth = [f"{plot.at_x(x)} {plot.at_y(y)}" for x, y in zip(xs, highs, strict=True)]
@@ -158,11 +169,12 @@ def band(plot: Plot, xs: Sequence[float], lows: Sequence[float], highs: Sequence
     return tag("path", tag("title", tip), d="M" + "L".join(forth + back[::-1]) + "Z", class_=f"band s{series}")
 
 
-def level(plot: Plot, value: float, words: str, kind: str = "mark") -> Safe:
-    """Draw a named horizontal line."""
+def level(plot: Plot, value: float, words: str, kind: str = "mark", start: bool = False) -> Safe:
+    """Draw a horizontal line, named at its right end or at its start."""
     y = plot.at_y(value)
     line = _line(plot.left, y, plot.width - plot.right, y, kind)
-    return joined([line, _words(plot.width - plot.right - 4, y - 5, words, "end", "tag")]) if words else line
+    x, anchor = (plot.left + 4, "start") if start else (plot.width - plot.right - 4, "end")
+    return joined([line, _words(x, y - 5, words, anchor, "tag")]) if words else line
 
 
 def upright(plot: Plot, value: float, words: str) -> Safe:

@@ -201,10 +201,9 @@ def _sharpe(run: ReportInput) -> tuple[Estimate, str]:
     count = len(np.unique(days))
     if count >= DAYS_FOR_SHARPE:
         return sharpe_by_group(pnl, days, lags=1, periods=365.0), f"from {count} days"
-    note = (
-        f"only {count} day{'' if count == 1 else 's'}: from single windows times √105,120, which assumes that no window"
-    )
-    return sharpe_ratio(pnl, lags=3, periods=float(WINDOWS_A_YEAR)), note + " depends on another; do not believe it"
+    days_words = "1 day" if count == 1 else f"{count} days"
+    note = f"only {days_words}: from single windows times √105,120; do not believe it as a yearly figure"
+    return sharpe_ratio(pnl, lags=3, periods=float(WINDOWS_A_YEAR)), note
 
 
 def _held(name: str, target: str, measured: Estimate, unit: str, bar: float, above: bool, note: str) -> Target:

@@ -9,6 +9,7 @@ from tools.intervals import Estimate
 
 NOT_MEASURED = "not measured"
 MINUS = "\u2212"
+WORD_JOINER = "\u2060"
 
 
 class Safe(str):
@@ -88,6 +89,11 @@ def money(value: float, digits: int = 2) -> str:
         return NOT_MEASURED
     shown = signed(value, digits)
     return f"{shown[0]}${shown[1:]}" if shown[0] in f"+{MINUS}" else f"${shown}"
+
+
+def unbroken(words: str) -> str:
+    """Keep a minus sign on the line of its number."""
+    return words.replace(MINUS, MINUS + WORD_JOINER)
 
 
 def percent(value: float, digits: int = 1) -> str:

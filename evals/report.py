@@ -58,7 +58,6 @@ def render_report(run: ReportInput) -> str:
             [
                 scores_section(run.forecasts),
                 calibration_section(run.forecasts),
-                tag("h3", "Edge by price"),
                 edge_section(run),
             ]
         ),

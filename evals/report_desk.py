@@ -103,15 +103,19 @@ def _histogram(stage: Stage) -> Safe:
     counts, _ = np.histogram(samples, edges)
     shares = counts / max(1, counts.sum()) * 100
     plot = charts.Plot(
-        x=x, y=charts.axis([float(shares.max())], "share, %", zero=True, count=4), width=300, height=210, left=54
+        x=x,
+        y=charts.axis([float(shares.max())], "share of samples, %", zero=True, count=4),
+        width=300,
+        height=210,
+        left=54,
     )
     drawn: list[object] = []
     for low, high, share in zip(edges[:-1].tolist(), edges[1:].tolist(), shares.tolist(), strict=True):
         if share > 0:
             drawn.append(charts.bar(plot, low, high, 0.0, share, "s0", f"{low:.3g} to {high:.3g} ms: {share:.1f} %"))
     drawn.append(charts.upright(plot, stage.budget_ms, "budget"))
-    words = f"{stage.name}{' (modelled)' if stage.modelled else ''}, share of samples by ms"
-    return figure(words, plot.svg(words, *drawn))
+    words = f"{stage.name}{' (modelled)' if stage.modelled else ''}"
+    return figure(words, plot.svg(f"latency of {words}", *drawn))
 
 
 def certificate_section(run: ReportInput) -> Safe:

@@ -123,7 +123,8 @@ def _power(run: ReportInput, pnl: list[float]) -> Safe:
         )
     else:
         said += "The mean is not above zero: no number of further windows like these would show an edge. "
-    said += f"So many windows could have found an edge of {money(reading.smallest_edge)} per window or more."
+    least = money(reading.smallest_edge).lstrip("+")
+    said += f"The smallest edge that {reading.windows_count:,} windows could well have found is {least} per window."
     edges = np.array([1.0, 5.0, 15.0, 50.0])
     rows = [
         (money(edge, 0).lstrip("+"), f"{needed:,.0f}", f"{needed * rate / 288:,.1f}")

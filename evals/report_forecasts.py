@@ -15,7 +15,7 @@ DRAWN = ("fused", "mid", "fair")
 
 def calibration_section(forecasts: Forecasts) -> Safe:
     """Draw reliability: one panel per band of time to the close."""
-    found = {name: {c.band: c for c in curves(forecasts, name, bins=8)} for name in DRAWN}
+    found = {name: {c.band: c for c in curves(forecasts, name, bins=6)} for name in DRAWN}
     present = [name for name in DRAWN if found[name]]
     if not present:
         return empty("No forecast with a known outcome: calibration is not measured.")
@@ -31,7 +31,7 @@ def calibration_section(forecasts: Forecasts) -> Safe:
         drawn: list[object] = [charts.diagonal(plot)]
         windows = 0
         for name in present:
-            series = DRAWN.index(name)
+            series = _series(name)
             for group in found[name][band].bins if band in found[name] else ():
                 rate = group.came_true
                 windows = max(windows, rate.clusters)
@@ -39,7 +39,7 @@ def calibration_section(forecasts: Forecasts) -> Safe:
                 drawn.append(charts.point(plot, group.p_said, rate.mean, rate.low, rate.high, series, tip, 3.5))
         title = "all moments" if band == "all" else f"{band} before the close"
         panels.append(figure(title, plot.svg(f"reliability, {title}", *drawn)))
-    keys = charts.legend([(DRAWN.index(name), _words(name)) for name in present])
+    keys = charts.legend([(_series(name), _words(name)) for name in present])
     note = tag(
         "p",
         "On the dashed line, what was said came true as often as said. Whiskers: 95 % by window; forecasts of a window "
@@ -117,18 +117,17 @@ def _difference_chart(rows: tuple[ScoreRow, ...], reference: str) -> Safe:
     )
     y = charts.axis(ends, "log loss, nats", zero=True)
     plot = charts.Plot(x=x, y=y, width=1140, height=290, left=84)
-    drawn: list[object] = [charts.level(plot, 0.0, f"{_words(reference)}")]
-    order = list(FORECASTERS)
+    drawn: list[object] = [charts.level(plot, 0.0, "")]
     for row in shown_rows:
-        series = order.index(row.forecaster) if row.forecaster in order else 5
+        series = _series(row.forecaster)
         aside = 0.14 * (names.index(row.forecaster) - (len(names) - 1) / 2)
         tip = (
             f"{_words(row.forecaster)}, {row.band}: {shown(row.against, digits=4)} nats, {row.against.count:,} moments"
         )
         at = bands.index(row.band) + 0.5 + aside
         drawn.append(charts.point(plot, at, row.against.mean, row.against.low, row.against.high, series, tip))
-    keys = charts.legend([(order.index(n) if n in order else 5, _words(n)) for n in names])
-    title = f"Log loss less that of the {_words(reference)}, by time to close; below zero is better"
+    keys = charts.legend([(_series(n), _words(n)) for n in names])
+    title = f"Log loss less that of the {_words(reference)} (dashed line), by time to close; lower is better"
     return tag("div", figure(title, joined([keys, plot.svg(title, *drawn)])), class_="wide")
 
 
@@ -184,6 +183,12 @@ def _edge_words(row: EdgeRow) -> str:
     return (
         f"paid {row.paid_bps / 100:.1f} c, won {shown(row.won, '%')}, edge {_cents(row)} c, n = {row.edge_bps.count:,}"
     )
+
+
+def _series(name: str) -> int:
+    """Give a forecaster its colour and mark, the same in every chart."""
+    known = list(FORECASTERS)
+    return known.index(name) if name in known else 5
 
 
 def _words(name: str) -> str:

@@ -50,8 +50,8 @@ def equity_section(run: ReportInput, equity: Equity) -> Safe:
     below = charts.Plot(
         x=time, y=charts.axis([*falls, 0.0], "below peak, %", zero=True, count=3), width=1140, height=140, left=84
     )
-    zeros = [0.0] * len(xs)
-    fall = charts.band(below, xs, falls, zeros, 1, "drawdown") if len(xs) > 1 else ""
+    wide, held = charts.stepped(xs, falls)
+    fall = charts.band(below, wide, held, [0.0] * len(wide), 1, "drawdown") if len(xs) > 1 else ""
     worst = f"Deepest: {-min(falls):.3f} % of the peak."
     return joined(
         [
@@ -74,7 +74,18 @@ def costs_section(run: ReportInput) -> Safe:
     found = costs_of(run.fills)
     if not found:
         return empty("No settled fill, so no cost was paid: spread, fee, hold, slippage and rebate are not measured.")
-    head = ("", "fills", "shares", "gross at the middle", "spread", "slippage", "hold", "fee", "rebate", "net")
+    head = (
+        "",
+        "fills",
+        "shares",
+        "gross at the middle",
+        "spread",
+        "slippage",
+        "hold",
+        "fee",
+        "rebate",
+        "net with rebate",
+    )
     rows, cents = [], []
     for row in found:
         steps = (-row.spread_usd, -row.slippage_usd, -row.hold_usd, -row.fee_usd, row.rebate_usd)
@@ -113,7 +124,7 @@ def _waterfall(costs: Costs) -> Safe:
         total += value
         levels.append(total)
     slots = len(steps) + 1
-    names = [*(name for name, _ in steps), "net"]
+    names = [*(name for name, _ in steps), "net with rebate"]
     x = charts.Axis(low=0, high=slots, label="", ticks=tuple((k + 0.5, name) for k, name in enumerate(names)))
     plot = charts.Plot(x=x, y=charts.axis(levels, "profit, $", zero=True), width=1140, height=300, left=84)
     parts: list[object] = [charts.level(plot, 0.0, "", "zero")]

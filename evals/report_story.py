@@ -5,7 +5,7 @@ from math import isfinite
 import numpy as np
 
 from evals.findings import Equity, Target, Trades, Verdict, total_profit
-from evals.markup import Safe, empty, joined, moment, money, number, percent, shown, signed, table, tag
+from evals.markup import Safe, empty, joined, moment, money, number, percent, shown, signed, table, tag, unbroken
 from evals.results import UNKNOWN_OUTCOME, ReportInput
 from state.params import BOUNDS
 
@@ -35,9 +35,11 @@ def headline(run: ReportInput, trades: Trades) -> str:
         )
     profit = total_profit(run)
     verb = "made" if profit.mean > 0 else "lost"
+    amount = money(abs(profit.mean)).lstrip("+")
+    rebate = ", rebates left out," if int(run.fills.rebate_micros.sum()) else ""
     did = (
-        f"Over {usable:,} usable windows the desk {verb} {money(abs(profit.mean)).lstrip('+')} after every cost on "
-        f"{_counted(len(trades.pnl_usd), 'trade')} in {_counted(profit.clusters, 'window')}"
+        f"Over {usable:,} usable windows the desk {verb} {amount} after every cost{rebate} "
+        f"on {_counted(len(trades.pnl_usd), 'trade')} in {_counted(profit.clusters, 'window')}"
     )
     if not profit.known or profit.clusters < 5:
         return f"{did}: too few to say anything about an edge."
@@ -61,7 +63,7 @@ def head(run: ReportInput, trades: Trades, sections: tuple[tuple[str, str], ...]
             class_="meta",
         ),
     ]
-    parts: list[object] = [tag("h1", run.title), *meta, tag("p", headline(run, trades), class_="headline")]
+    parts: list[object] = [tag("h1", run.title), *meta, tag("p", unbroken(headline(run, trades)), class_="headline")]
     if run.cannot_show:
         parts.append(tag("p", tag("strong", "What it cannot show: "), run.cannot_show, class_="limit"))
     if run.fills_are_illustrative:
@@ -91,7 +93,8 @@ def _card(target: Target) -> Safe:
     note = "" if target.verdict is Verdict.NOT_MEASURED else target.note
     return tag(
         "div",
-        tag("h3", f"{target.name} · target {target.target}"),
+        tag("h3", target.name),
+        tag("p", f"target {target.target}", class_="range"),
         tag("p", value, class_="big"),
         tag("p", span, class_="range"),
         tag("p", words, class_="verdict"),
@@ -109,8 +112,9 @@ def data_story(run: ReportInput) -> Safe:
         known = windows.outcome_code[windows.usable == 1]
         ups, settled = int((known == 0).sum()), int((known != UNKNOWN_OUTCOME).sum())
         first, last = int(windows.window_s.min()), int(windows.window_s.max())
-        said = f"{len(windows):,} windows from {moment(first)} to {moment(last)} UTC: {usable:,} usable, "
-        said += f"{len(windows) - usable:,} left out. "
+        left_out = max(len(windows) - usable, sum(run.story.unusable.values()))
+        said = f"{usable + left_out:,} windows from {moment(first)} to {moment(last)} UTC: {usable:,} usable, "
+        said += f"{left_out:,} left out. "
         if settled:
             said += f"UP won {ups:,} of {settled:,} usable windows with a known outcome ({percent(ups / settled)})."
         parts.append(tag("p", said))

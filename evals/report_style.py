@@ -17,10 +17,10 @@ main{max-width:1220px;margin:0 auto;padding:20px 24px 60px}
 h1{font-size:22px;line-height:1.25;margin:0 0 2px}
 h2{font-size:19px;line-height:1.3;margin:44px 0 4px;padding-top:14px;border-top:1px solid var(--rule)}
 h3{font-size:15px;margin:22px 0 4px}
-p{margin:6px 0;max-width:82ch}
+p{margin:6px 0;max-width:88ch}
 .meta,.note,.lead{color:var(--soft)}
 .meta{font-size:13px;overflow-wrap:anywhere}
-.note{font-size:13px}
+.note{font-size:13px;max-width:108ch}
 .headline{font-size:21px;line-height:1.4;font-weight:600;margin:18px 0 6px;max-width:64ch}
 .limit{font-size:16px;max-width:80ch}
 code{font:12.5px/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
@@ -54,12 +54,13 @@ caption{text-align:left;font-weight:600;font-size:14.5px;padding:0 0 5px}
 th{font-weight:600;color:var(--soft);font-size:12.5px;border-bottom:1px solid var(--rule);vertical-align:bottom}
 td{border-bottom:1px solid var(--grid);vertical-align:top}
 th,td{padding:4px 14px 4px 0;text-align:right}.w{text-align:left}.n{white-space:nowrap}
-td.w{max-width:46ch}
+td.w{max-width:46ch;min-width:8em}td.w:empty{min-width:0}
 tr:last-child td{border-bottom-color:var(--rule)}
 .empty{color:var(--soft);background:var(--sheet);border:1px dashed var(--rule);border-radius:6px;padding:14px 16px}
 details{margin:10px 0}summary{cursor:pointer;color:var(--s0);font-size:13.5px}
 text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:var(--soft);font-variant-numeric:tabular-nums}
-text.label{fill:var(--soft);font-size:12px}text.tag{font-size:11.5px;fill:var(--ink)}text.row{fill:var(--ink)}
+text.label{fill:var(--soft);font-size:12px}text.tag{font-size:11.5px;fill:var(--ink);paint-order:stroke;stroke:var(--paper);stroke-width:3px}
+text.row{fill:var(--ink)}
 .grid{stroke:var(--grid)}.axis{stroke:var(--soft);stroke-width:1}
 .mark{stroke:var(--ink);stroke-width:1;stroke-dasharray:4 3;opacity:.75}
 .zero{stroke:var(--soft);stroke-width:1.2}
@@ -69,6 +70,7 @@ text.label{fill:var(--soft);font-size:12px}text.tag{font-size:11.5px;fill:var(--
 .line.s3,.whisker.s3{stroke:var(--s3)}.line.s4,.whisker.s4{stroke:var(--s4)}.line.s5,.whisker.s5{stroke:var(--s5)}
 .dot.s0,.band.s0,.bar.s0{fill:var(--s0)}.dot.s1,.band.s1,.bar.s1{fill:var(--s1)}.dot.s2,.band.s2,.bar.s2{fill:var(--s2)}
 .dot.s3,.band.s3,.bar.s3{fill:var(--s3)}.dot.s4,.band.s4,.bar.s4{fill:var(--s4)}.dot.s5,.band.s5,.bar.s5{fill:var(--s5)}
-@media (max-width:640px){main{padding:14px 14px 40px}.headline{font-size:18px}h2{margin-top:32px}}
+@media (max-width:640px){.wide svg{min-width:760px}.wide text,.wide text.label,.wide text.tag{font-size:17px}
+main{padding:14px 14px 40px}.headline{font-size:18px}h2{margin-top:32px}}
 @media print{body{font-size:12px}nav{display:none}details>*{display:block}}
 """

@@ -117,7 +117,7 @@ class Windows(Columns):
     outcome_code: Ints = field(default_factory=_ints)
     """`Token` that won, or `UNKNOWN_OUTCOME`."""
     pnl_micros: Ints = field(default_factory=_ints)
-    """After every cost; 0 for a window that was not traded."""
+    """After every cost and before rebates, which are paid by the day; 0 for a window that was not traded."""
     fills_count: Ints = field(default_factory=_ints)
     cap_micros: Ints = field(default_factory=_ints)
     """Most the window was allowed to lose, fixed before its first fill: the scale of the sequential test; 0 unknown."""

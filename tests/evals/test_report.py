@@ -215,7 +215,7 @@ def read(page: str) -> _Page:
 
 
 def words_of(run: ReportInput) -> str:
-    return " ".join(" ".join(read(render_report(run)).words).split())
+    return " ".join(" ".join(read(render_report(run)).words).replace("\u2060", "").split())
 
 
 def test_the_page_is_whole_and_needs_no_network() -> None:
