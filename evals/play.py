@@ -183,6 +183,8 @@ def run_desk(session: Session, world: World, slot: int, lines: Rows[DecisionLine
     write_line(decision.market, mandate, int(decision.alpha.side_code), lines[session.lines_count])
     session.lines_count += 1
     session.runs_count += 1
+    if mandate.mandate_id == session.wanted_mandate_id:
+        session.wanted = decision
     session.waiting[slot] = mandate
     session.due_ns[slot] = world.now_ns + session.desk_delay_ns
     _plan(session)

@@ -62,3 +62,7 @@ class Session(Record):
     windows_count: I64
     dropped_count: I64
     """Commands that the venue's queue had no room for."""
+    wanted: Decision
+    """The run of the desk that somebody asked to see whole; zero until it has come."""
+    wanted_mandate_id: I64
+    """Its mandate; 0 none."""
