@@ -69,7 +69,7 @@ class Equity:
     window_s: Ints
     usd: Values
     low_usd: Values
-    """Empty when there is no band."""
+    """At the rows that `thinned` picks; empty when there is no band."""
     high_usd: Values
     drawdown_share: Values
     """Share of the peak lost at each point, not negative."""
@@ -129,6 +129,13 @@ class RefusalRow:
     """What a refused trade would have made, per refusal; NaN where there was none to make."""
 
 
+def thinned(count: int, most: int = 2000) -> Ints:
+    """Pick evenly spaced rows, first and last among them: more than the pixels of a line are of no use."""
+    if count <= most:
+        return np.arange(count, dtype=np.int64)
+    return np.unique(np.linspace(0, count - 1, most).astype(np.int64))
+
+
 def trades_of(fills: Fills) -> Trades:
     """Add fills up to trades: orders with a known outcome and at least one match that did not fail."""
     pnl = fills_pnl_usd(fills)
@@ -156,12 +163,14 @@ def equity_of(run: ReportInput, generator: np.random.Generator) -> Equity:
     worst = max_drawdown(with_start).share if run.capital_usd > 0 else nan
     deepest = Estimate(mean=worst if traded else nan, count=len(pnl), clusters=traded)
     if traded >= WINDOWS_FOR_BAND:
-        drawn = pnl[generator.integers(0, len(pnl), size=(DRAWS, len(pnl)))]
-        paths = run.capital_usd + np.cumsum(drawn, axis=1)
+        pick = thinned(len(pnl))
+        paths, depths = np.zeros((DRAWS, len(pick))), np.zeros(DRAWS)
+        for k in range(DRAWS):
+            path = run.capital_usd + np.cumsum(pnl[generator.integers(0, len(pnl), len(pnl))])
+            depths[k] = max_drawdown(np.concatenate([[run.capital_usd], path])).share
+            paths[k] = path[pick]
         low, high = np.quantile(paths, [0.025, 0.975], axis=0)
-        starts = np.full((DRAWS, 1), run.capital_usd)
-        tops = np.maximum.accumulate(np.concatenate([starts, paths], axis=1), axis=1)[:, 1:]
-        depths = ((tops - paths) / np.where(tops > 0, tops, 1.0)).max(axis=1)
+        depths = np.nan_to_num(depths, nan=1.0)
         ends = np.quantile(depths, [0.025, 0.975])
         deepest = Estimate(
             mean=worst, low=float(ends[0]), high=float(ends[1]), se=float(depths.std()), count=len(pnl), clusters=traded

@@ -10,6 +10,7 @@ import numpy as np
 from evals.baselines import baseline_interval
 from evals.calibration import edge_by_price, scored
 from evals.certificate import certificate_light
+from evals.evidence import Evidence, evidence_of
 from evals.findings import (
     costs_of,
     equity_of,
@@ -29,6 +30,7 @@ from evals.report_money import costs_section, equity_section, fills_section
 from evals.report_story import data_story, head, headline, limits, parameters_table, rules_table, target_cards
 from evals.report_style import STYLE
 from evals.results import ReportInput
+from tools.sequential import EVIDENCE_BAR_LOG
 
 SECTIONS: Final[tuple[tuple[str, str], ...]] = (
     ("targets", "Targets and what was measured"),
@@ -113,6 +115,7 @@ def report_json(run: ReportInput) -> dict[str, Any]:
         "edge_by_price": edge_by_price(run.forecasts),
         "refusals": refusals_of(run.refusals, run.gates, dict(run.reasons)),
         "baselines": {b.name: baseline_interval(b) for b in run.baselines},
+        "evidence": _evidence(evidence_of(run)),
         "latency": {s.name: _latency(s.samples_ms, s.budget_ms) for s in run.latency},
         "certificate": {"light": certificate_light(run.checks), "checks": run.checks},
         "rules": run.rules,
@@ -121,6 +124,12 @@ def report_json(run: ReportInput) -> dict[str, Any]:
     }
     plain: dict[str, Any] = _plain(found)
     return plain
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    for_log, against_log = evidence.line[-1] if evidence.line else (0.0, 0.0)
+    results = {"results": len(evidence.line), "refused": evidence.refused_count, "scale": evidence.scale}
+    return {"for_log": for_log, "against_log": against_log, "bar_log": EVIDENCE_BAR_LOG, **results}
 
 
 def _latency(samples_ms: Any, budget_ms: float) -> dict[str, float]:

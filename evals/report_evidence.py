@@ -6,14 +6,14 @@ import numpy as np
 
 from evals import charts
 from evals.baselines import baseline_interval
-from evals.findings import profit_per_window
+from evals.evidence import Evidence, evidence_of
+from evals.findings import profit_per_window, thinned
 from evals.markup import Safe, empty, figure, joined, money, shown, table, tag
 from evals.power import power_reading, power_table
-from evals.report_money import thinned
 from evals.results import ReportInput
 from state.units import MICROS
 from tools.intervals import Estimate
-from tools.sequential import EVIDENCE_BAR_LOG, evidence_curve
+from tools.sequential import EVIDENCE_BAR_LOG
 
 
 def baselines_section(run: ReportInput) -> Safe:
@@ -61,22 +61,20 @@ def _forest(rows: list[tuple[str, str, Estimate, int]]) -> Safe:
 def evidence_section(run: ReportInput) -> Safe:
     """Draw the sequential evidence, window by window, and read the power meter."""
     rows = (run.windows.usable == 1) & (run.windows.fills_count > 0)
-    pnl, caps, most = (
-        (column[rows] / MICROS).tolist()
-        for column in (run.windows.pnl_micros, run.windows.cap_micros, run.windows.payout_micros)
-    )
+    pnl = (run.windows.pnl_micros[rows] / MICROS).tolist()
     if not pnl:
         return empty("No window was traded: there is no evidence for an edge, and none against it (e-value 1).")
-    scaled = [(x, -cap, best) for x, cap, best in zip(pnl, caps, most, strict=True) if cap > 0 and best > 0]
-    line = evidence_curve(scaled)
-    if line:
-        drawn = _evidence_chart(line, len(scaled) - len(line))
-    else:
-        drawn = empty("Windows were traded, but without a scale fixed beforehand: the sequential test has no result.")
+    evidence = evidence_of(run)
+    drawn = empty(
+        "No traded window has a known outcome and a scale fixed beforehand: the sequential test has no result."
+    )
+    if evidence.line:
+        drawn = _evidence_chart(evidence)
     return joined([drawn, _power(run, pnl)])
 
 
-def _evidence_chart(line: list[tuple[float, float]], refused: int) -> Safe:
+def _evidence_chart(evidence: Evidence) -> Safe:
+    line = evidence.line
     xs = [float(k) for k in range(len(line) + 1)]
     sides = [[1.0] + [float(np.exp(np.clip(at[k], -30, 30))) for at in line] for k in (0, 1)]
     y = charts.log_axis([*sides[0], *sides[1], 1 / 25, 25.0], "e-value")
@@ -98,11 +96,10 @@ def _evidence_chart(line: list[tuple[float, float]], refused: int) -> Safe:
         said = "The test says: the edge is below zero."
     note = (
         f"{said} e = {np.exp(last_for):.3g} for, {np.exp(last_against):.3g} against. Without an edge its line "
-        "reaches 20 with chance at most 1/20 ever, however often one looks. One result is one window, on a scale that "
-        "was fixed before its first fill."
+        f"reaches 20 with chance at most 1/20 ever, however often one looks. {evidence.scale}"
     )
-    if refused:
-        note += f" {refused:,} windows lay outside their own scale and were not counted."
+    if evidence.refused_count:
+        note += f" {evidence.refused_count:,} windows lay outside their own scale and were not counted."
     keys = charts.legend([(0, "evidence for an edge above zero"), (1, "evidence against: edge below zero")])
     title = "Sequential evidence after each traded window, e-value (logarithmic)"
     return tag("div", figure(title, joined([keys, plot.svg(title, *drawn)]), note), class_="wide")

@@ -10,13 +10,11 @@ from evals.findings import (
     costs_of,
     fill_rates_of,
     markouts_of,
+    thinned,
 )
 from evals.markup import Safe, empty, figure, joined, money, shown, signed, table, tag
 from evals.report_story import equity_words
 from evals.results import ReportInput
-
-POINTS = 2000
-"""A line is thinned to about this many points: more than the pixels it has."""
 
 
 def equity_section(run: ReportInput, equity: Equity) -> Safe:
@@ -27,7 +25,7 @@ def equity_section(run: ReportInput, equity: Equity) -> Safe:
     xs = [float(s) + 300.0 for s in equity.window_s[pick]]
     usd = [float(v) for v in equity.usd[pick]]
     banded = len(equity.low_usd) > 0
-    lows, highs = (equity.low_usd[pick].tolist(), equity.high_usd[pick].tolist()) if banded else ([], [])
+    lows, highs = (equity.low_usd.tolist(), equity.high_usd.tolist()) if banded else ([], [])
     spread = [*usd, *lows, *highs, run.capital_usd]
     time = charts.time_axis(xs)
     plot = charts.Plot(x=time, y=charts.axis(spread, "capital, $", zero=False), width=1140, height=300, left=84)
@@ -48,7 +46,11 @@ def equity_section(run: ReportInput, equity: Equity) -> Safe:
         note += f" No band: {traded} traded windows are fewer than {WINDOWS_FOR_BAND}."
     falls = [-100.0 * float(v) for v in equity.drawdown_share[pick]]
     below = charts.Plot(
-        x=time, y=charts.axis([*falls, 0.0], "below peak, %", zero=True, count=3), width=1140, height=140, left=84
+        x=time,
+        y=charts.axis(falls if min(falls) < 0 else [-1.0, 0.0], "below peak, %", zero=True, count=3),
+        width=1140,
+        height=140,
+        left=84,
     )
     wide, held = charts.stepped(xs, falls)
     fall = charts.band(below, wide, held, [0.0] * len(wide), 1, "drawdown") if len(xs) > 1 else ""
@@ -182,10 +184,3 @@ def fills_section(run: ReportInput) -> Safe:
     listed = table(("", "after", "cents per share, 95 % interval", "fills"), rows, "Markouts", left=1)
     parts.append(tag("div", shown_marks, listed, class_="two"))
     return joined(parts)
-
-
-def thinned(count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """Pick evenly spaced rows, first and last among them."""
-    if count <= POINTS:
-        return np.arange(count, dtype=np.int64)
-    return np.unique(np.linspace(0, count - 1, POINTS).astype(np.int64))

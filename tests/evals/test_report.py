@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from evals.certificate import certify
+from evals.evidence import evidence_of
 from evals.report import SECTIONS, render_report, report_json
 from evals.results import (
     UNKNOWN_OUTCOME,
@@ -28,6 +29,7 @@ from evals.results import (
 from state.params import default_params
 from state.records import as_dict
 from tools.fees import fee_micros
+from tools.sequential import EVIDENCE_BAR_LOG
 
 START_S = 1_776_000_000
 VOID = {"meta", "line", "circle", "rect", "path"}
@@ -351,6 +353,35 @@ def test_the_json_is_plain_and_says_what_the_page_says() -> None:
         "unusable": {"fewer than 500 books": 31, "last book before 285 s": 20, "outcome not known": 7},
     }  # fmt: skip
     assert {row["forecaster"] for row in found["scores"]} == {"fused", "fair", "mid", "point", "coin"}
+
+
+def test_without_a_scale_fixed_beforehand_the_first_fill_of_each_window_is_the_evidence() -> None:
+    run = example()
+    bare = replace(run, windows=replace(run.windows, cap_micros=np.zeros(81, int), payout_micros=np.zeros(81, int)))
+    scaled, first = report_json(run)["evidence"], report_json(bare)["evidence"]
+    assert (scaled["results"], first["results"], first["refused"]) == (40, 40, 0)
+    assert scaled["scale"] != first["scale"] and first["scale"] in words_of(bare)
+
+
+def test_adding_to_what_moves_against_us_is_no_evidence_of_an_edge() -> None:
+    """Fair prices: buy at 50 c; when the price falls to 10 c buy ten times more. Per share traded it looks golden."""
+    chance = np.random.default_rng(3)
+    n = 400
+    rises = chance.random(n) < 0.5
+    won = chance.random(n) < np.where(rises, 0.9, 0.1)
+    window = np.concatenate([300 * np.arange(n), 300 * np.flatnonzero(~rises)])
+    order = np.argsort(window, kind="stable")
+    price = np.concatenate([np.full(n, 5000), np.full(int((~rises).sum()), 1000)])[order]
+    amount = np.where(price == 5000, 1_000_000, 10_000_000)
+    columns = {f.name: np.zeros(len(order), int) for f in fields(Fills)}
+    columns |= {"window_s": window[order], "price_bps": price, "amount_micros": amount}
+    columns |= {"won_code": np.concatenate([won, won[~rises]])[order].astype(int), "order_id": np.arange(len(order))}
+    fills = Fills(**columns)
+    gain = np.where(fills.won_code == 1, amount, 0) - amount * price // 10_000
+    profit, traded = (np.bincount(fills.window_s // 300, weights=w) for w in (gain, amount))
+    assert float(np.mean(profit / traded)) > 0.1
+    evidence = evidence_of(ReportInput(title="doubling", fills=fills))
+    assert max(point[0] for point in evidence.line) < EVIDENCE_BAR_LOG
 
 
 def test_a_changed_parameter_is_named_first() -> None:
