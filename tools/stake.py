@@ -12,7 +12,7 @@ fraction `f = (p - c) / (1 - c)` of the bankroll (Kelly 1956, with odds (1 - c) 
 *What we hold.* Inside that smaller bankroll `W`, of which `s` is spent on `n` such shares and `m` of the opposite,
 the growth-best further amount solves the first-order condition of `p log(A + (1-c) x) + (1-p) log(B - c x)` with
 `A = W - s + n`, `B = W - s + m`: `x = p B / c - (1 - p) A / (1 - c)`; flat, this is `f W / c` again. What rests or is
-in flight counts as filled.
+in flight counts as filled. Nothing is bought without an edge of its own, not even as a hedge.
 """
 
 import math
@@ -113,6 +113,8 @@ def _growth_best_shares(terms: Any, cost: float) -> float:
     purse = share * terms.bankroll_micros - terms.spent_micros
     if_won = purse + terms.held_micros
     if_lost = purse + terms.against_micros
+    if terms.p_win <= cost or if_won <= 0.0 or if_lost <= 0.0:
+        return 0.0
     return float(terms.p_win * if_lost / cost - (1.0 - terms.p_win) * if_won / (1.0 - cost))
 
 
