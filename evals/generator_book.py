@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from evals.generator_records import LAYERS, MILLS, Crowd, Maker, Scene
@@ -13,9 +12,6 @@ from state.records import Floats, Ints
 
 ASK = 1
 BID = 0
-
-AS_DATA = np.arange(32)
-"""Whole numbers read from memory: numba compiles a callee anew for every literal that it is called with."""
 
 TOP = MILLS - 1
 WHOLE_MS_NS = 1_000_000
@@ -80,10 +76,9 @@ def write_row(
 def write_level(scene: Scene, rows: NDArray[Any], levels: Ints, side: int, mills: int) -> None:
     """Tell a level's new total on both tokens: a bid for UP at x is an ask for DOWN at 1 - x."""
     amount = int(levels[side, mills])
-    kind, inside, last = AS_DATA[_LEVEL], AS_DATA[0], AS_DATA[LAST_IN_FRAME]
     for token in range(2):
         own_side, own_mills = (side, mills) if token == _UP else (1 - side, TOP - mills)
-        write_row(scene, rows, kind, token, own_side, own_mills, amount, last if token == _DOWN else inside)
+        write_row(scene, rows, _LEVEL, token, own_side, own_mills, amount, token * LAST_IN_FRAME)
 
 
 @compiled
@@ -108,15 +103,14 @@ def change_level(scene: Scene, levels: Ints, side: int, mills: int, delta_micros
 def write_snapshot(scene: Scene, rows: NDArray[Any], levels: Ints, token: int) -> None:
     """Tell one token's whole book as a frame of its own."""
     empty = scene.bid_mills == 0 and scene.ask_mills == TOP
-    kind, zero, last = AS_DATA[_LEVEL], AS_DATA[0], AS_DATA[LAST_IN_FRAME]
-    write_row(scene, rows, AS_DATA[_CLEARED], token, zero, zero, zero, last if empty else zero)
+    write_row(scene, rows, _CLEARED, token, 0, 0, 0, LAST_IN_FRAME if empty else 0)
     start = scene.rows_count
     for side in range(2):
         for mills in range(1, TOP):
             if levels[side, mills] > 0:
                 own_side = side if token == _UP else 1 - side
                 own_mills = mills if token == _UP else TOP - mills
-                write_row(scene, rows, kind, token, own_side, own_mills, int(levels[side, mills]), zero)
+                write_row(scene, rows, _LEVEL, token, own_side, own_mills, int(levels[side, mills]), 0)
     if scene.rows_count > start:
         rows[scene.rows_count - 1].flags_mask = LAST_IN_FRAME
 
@@ -135,11 +129,10 @@ def write_touch(scene: Scene, rows: NDArray[Any]) -> None:
     if scene.rows_count + 2 > len(rows):
         scene.full = True
         return
-    zero = AS_DATA[0]
     bid, ask = scene.bid_mills, scene.ask_mills
     for token in range(2):
         best, other = (bid, ask % TOP) if token == _UP else (TOP - ask, (TOP - bid) % TOP)
-        write_row(scene, rows, AS_DATA[_TOUCH], token, zero, best, zero, AS_DATA[token * LAST_IN_FRAME])
+        write_row(scene, rows, _TOUCH, token, 0, best, 0, token * LAST_IN_FRAME)
         rows[scene.rows_count - 1].span_s = other * 10
 
 
@@ -153,9 +146,8 @@ def change_tick(scene: Scene, rows: NDArray[Any], crowd: Crowd, normals: Floats)
     if high or low:
         scene.tick_mills = 1
         open_frame(scene, crowd, normals)
-        zero = AS_DATA[0]
         for token in range(2):
-            write_row(scene, rows, AS_DATA[_TICK], token, zero, AS_DATA[1], zero, AS_DATA[token * LAST_IN_FRAME])
+            write_row(scene, rows, _TICK, token, 0, 1, 0, token * LAST_IN_FRAME)
 
 
 @compiled
@@ -180,7 +172,7 @@ def take(
         plain = draw_uniform(scene, uniforms) < (0.8 if buys_up else 0.3)
         token, price = (_UP, mills) if plain else (_DOWN, TOP - mills)
         taker_side = _BUY if buys_up == plain else _SELL
-        write_row(scene, rows, AS_DATA[_TRADE], token, taker_side, price, fill, AS_DATA[LAST_IN_FRAME])
+        write_row(scene, rows, _TRADE, token, taker_side, price, fill, LAST_IN_FRAME)
         open_frame(scene, crowd, normals)
         write_level(scene, rows, levels, side, mills)
         scene.trades_count += 1

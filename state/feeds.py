@@ -187,12 +187,12 @@ class LagEstimate(Record):
     """What the sums say now."""
 
     lag_ns: I64
-    """Follower's reaction after the leader, free of how often each side ticks; negative: the follower is first."""
+    """Follower's reaction after the leader; negative: the follower is first."""
     low_ns: I64
     high_ns: I64
     """95 % interval."""
     wait_ns: I64
-    """What the follower's slower ticking adds on top before its news is seen (subtracted in `lag_ns`)."""
+    """Mean age of the follower's last tick less the leader's: half is taken off the lag, all is in the interval."""
     peak_ns: I64
     """Grid lag with the largest correlation."""
     p_correlation: F64
@@ -203,4 +203,4 @@ class LagEstimate(Record):
     """Sum of squared correlations with the leader first over those with the follower first: above 1, it leads."""
     steps_count: I64
     known: Flag
-    """Enough data, a peak clear of chance over all lags, and not at the edge of the range."""
+    """Enough data, a peak clear of chance over all lags and inside the range, and a narrow interval."""

@@ -21,10 +21,16 @@ BLOCKS_LEAST: Final = 4
 
 TAIL_SHARE: Final = 0.1
 
+SILENT_STEPS: Final = RING
+"""A side that says nothing for so many steps is not standing still, it is gone."""
+
 KNOWN_Z: Final = 3.5
 """A peak chosen among 61 lags is chance beyond 3.5 errors in about 3 of 100 series."""
 
 WIDE_Z: Final = 1.96
+
+WIDEST_STEPS: Final = 5
+"""An interval wider than so many steps to each side says nothing worth acting on."""
 
 
 @compiled
@@ -88,6 +94,10 @@ def advance_lag(lag: Lag, now_ns: int) -> None:
 
 @compiled
 def _close_step(lag: Lag) -> None:
+    if lag.next_ns - lag.lead_seen_ns > SILENT_STEPS * lag.step_ns:
+        break_lead(lag)
+    if lag.next_ns - lag.follow_seen_ns > SILENT_STEPS * lag.step_ns:
+        break_follow(lag)
     row = lag.steps_count % RING
     block = lag.steps_count // lag.block_steps_count % BLOCKS
     if lag.steps_count % lag.block_steps_count == 0:
@@ -98,10 +108,10 @@ def _close_step(lag: Lag) -> None:
     follow_log = lag.follow_now_log - lag.follow_past_log if follow_known else 0.0
     lag.lead_ring_log[row] = lead_log
     lag.follow_ring_log[row] = follow_log
-    lag.lead_var[block] += lead_log * lead_log
-    lag.follow_var[block] += follow_log * follow_log
     if lead_known and follow_known:
         lag.block_count[block] += 1
+        lag.lead_var[block] += lead_log * lead_log
+        lag.follow_var[block] += follow_log * follow_log
         lag.wait_ns[block] += float(lag.lead_seen_ns - lag.follow_seen_ns)
     base = block * LAGS + LAGS_BEFORE
     if follow_log != 0.0:
@@ -160,10 +170,33 @@ def _peak(lag: Lag, without: int) -> int:
 
 
 @compiled
+def _floor(lag: Lag, peak: int, without: int) -> float:
+    return max(TAIL_SHARE * correlation_at(lag, peak, without), 2.0 / math.sqrt(max(_steps(lag), 1)))
+
+
+@compiled
+def _hidden(lag: Lag, peak: int, without: int) -> float:
+    """Give the share of an exponential tail's mean that lies under the floor, 0..1: what the centroid cannot see."""
+    part = _floor(lag, peak, without) / max(correlation_at(lag, peak, without), 1e-12)
+    return part * math.log(1.0 / part) / (1.0 - part) if part < 0.999 else 1.0
+
+
+@compiled
+def _reaction(lag: Lag, peak: int, without: int) -> float:
+    """Give the lag in steps, less what the follower's slower ticking added to the centroid.
+
+    Where ticks come at random that is the whole difference of ages, where news itself makes the tick it is none. We
+    do not know, take half, and let the interval reach both.
+    """
+    wait = _wait(lag, without) * (1.0 - _hidden(lag, peak, without))
+    return _centroid(lag, peak, without) - 0.5 * wait
+
+
+@compiled
 def _centroid(lag: Lag, peak: int, without: int) -> float:
     """Give the weighted mean step over the unbroken stretch around the peak that stands out of the noise."""
     # A follower that ticks at random has an exponential tail in its correlogram; it belongs to the mean delay.
-    floor = max(TAIL_SHARE * correlation_at(lag, peak, without), 2.0 / math.sqrt(max(_steps(lag), 1)))
+    floor = _floor(lag, peak, without)
     first = last = peak
     while first > -LAGS_BEFORE and correlation_at(lag, first - 1, without) > floor:
         first -= 1
@@ -203,7 +236,7 @@ def estimate_lag(lag: Lag, estimate: LagEstimate) -> None:
         return
     peak = _peak(lag, -1)
     wait = _wait(lag, -1)
-    center = _centroid(lag, peak, -1) - wait
+    center = _reaction(lag, peak, -1)
     correlation = correlation_at(lag, peak, -1)
     estimate.peak_ns = peak * lag.step_ns
     estimate.lag_ns = int(center * lag.step_ns)
@@ -215,18 +248,19 @@ def estimate_lag(lag: Lag, estimate: LagEstimate) -> None:
     place_var = high_var = 0.0
     for block in range(BLOCKS):
         if lag.block_count[block] > lag.block_steps_count // 4:
-            place = _centroid(lag, _peak(lag, block), block) - _wait(lag, block) - center
+            place = _reaction(lag, _peak(lag, block), block) - center
             height = correlation_at(lag, peak, block) - correlation
             place_var += place * place
             high_var += height * height
     share = (blocks - 1.0) / blocks
     # The grid itself cannot place a lag better than a step's own width: a twelfth of its square.
     half_ns = WIDE_Z * math.sqrt(share * place_var + 1.0 / 12.0) * lag.step_ns
+    half_ns += 0.5 * (1.0 + _hidden(lag, peak, -1)) * abs(wait) * lag.step_ns
     estimate.low_ns = estimate.lag_ns - int(half_ns)
     estimate.high_ns = estimate.lag_ns + int(half_ns)
     error = math.sqrt(max(share * high_var, 1.0 / steps))
     estimate.correlation_z = correlation / error
-    inside = -LAGS_BEFORE < peak < LAGS_AFTER
+    inside = -LAGS_BEFORE < peak < LAGS_AFTER and half_ns < WIDEST_STEPS * lag.step_ns
     estimate.known = steps >= STEPS_LEAST and estimate.correlation_z > KNOWN_Z and inside
 
 

@@ -34,6 +34,9 @@ FIRST_CEX: Final = int(Source.BINANCE)
 RENEW_NS: Final = 10_000_000
 """Most top-of-book messages change a size, not the mid: those renew the nowcast only this often."""
 
+UNSTAMPED_NS: Final = 100_000_000
+"""Travel assumed of a feed that stamps nothing (Binance spot bookTicker): 118 ms at Frankfurt (landscape reference)."""
+
 S_PER_NS: Final = 1e-9
 
 HUBER_Z: Final = 3.0
@@ -118,15 +121,20 @@ def renew_nowcast(prices: Prices, now_ns: int, var_per_s: float) -> None:
     nowcast = prices.nowcast
     _keep_order(prices)
     fresh = 0
-    for row in range(VOTERS):
-        fresh += int(_votes(prices.feeds[nowcast.order_code[row]], now_ns))
+    youngest_ns = now_ns - ORACLE_LAG_NS
+    for source in range(1, VOTERS + 1):
+        feed = prices.feeds[source]
+        if _votes(feed, now_ns):
+            fresh += 1
+            youngest_ns = max(youngest_ns, true_ns(feed, source == ORACLE))
+    youngest_ns = min(youngest_ns, now_ns)
     if fresh == 0:
         nowcast.value_var += var_per_s * max(now_ns - nowcast.at_ns, 0) / NS_PER_S
         nowcast.at_ns = now_ns
         nowcast.feeds_count = 0
         return
     center_log = _median(prices, now_ns, fresh)
-    _weigh(prices, now_ns, var_per_s, center_log, fresh)
+    _weigh(prices, now_ns, youngest_ns, var_per_s, center_log, fresh)
 
 
 @compiled
@@ -167,14 +175,22 @@ def _median(prices: Prices, now_ns: int, fresh: int) -> float:
 
 
 @compiled
-def vote_var(feed: Feed, is_oracle: bool, now_ns: int, var_per_s: float) -> float:
-    """Give the variance of one feed's word about now: age, its own noise, and how well its basis is known."""
-    old_ns = max(now_ns - feed.told_ns, 0) + (ORACLE_LAG_NS if is_oracle else 0)
+def true_ns(feed: Feed, is_oracle: bool) -> int:
+    """Give the moment that a feed's last price speaks of, on our clock."""
+    if is_oracle:
+        return int(feed.told_ns) - ORACLE_LAG_NS
+    return int(feed.told_ns) if feed.clock.stamps_count > 0 else int(feed.told_ns) - UNSTAMPED_NS
+
+
+@compiled
+def vote_var(feed: Feed, is_oracle: bool, youngest_ns: int, var_per_s: float) -> float:
+    """Give the variance of one feed's word about `youngest_ns`: age, its own noise, and how well its basis is known."""
+    old_ns = max(youngest_ns - true_ns(feed, is_oracle), 0)
     return float(var_per_s * (old_ns * S_PER_NS) + max(feed.noise_var, NOISE_LEAST_VAR) + feed.basis_var)
 
 
 @compiled
-def _weigh(prices: Prices, now_ns: int, var_per_s: float, center_log: float, fresh: int) -> None:
+def _weigh(prices: Prices, now_ns: int, youngest_ns: int, var_per_s: float, center_log: float, fresh: int) -> None:
     nowcast = prices.nowcast
     weights = 0.0
     moved = 0.0
@@ -185,7 +201,7 @@ def _weigh(prices: Prices, now_ns: int, var_per_s: float, center_log: float, fre
         feed = prices.feeds[source]
         if not _votes(feed, now_ns):
             continue
-        weight = 1.0 / vote_var(feed, source == ORACLE, now_ns, var_per_s)
+        weight = 1.0 / vote_var(feed, source == ORACLE, youngest_ns, var_per_s)
         apart_log = feed.fair_log - center_log
         distance_ratio = apart_log * apart_log * weight
         feed.odd = False
@@ -203,7 +219,8 @@ def _weigh(prices: Prices, now_ns: int, var_per_s: float, center_log: float, fre
     spread_var = max(squares * least_var - mean_log * mean_log, 0.0)
     birge_ratio = spread_var * weights / (fresh - 1) if fresh > 1 else 1.0
     nowcast.value_log = center_log + mean_log
-    nowcast.value_var = max(birge_ratio, 1.0) * least_var
+    # What happened since the youngest price is unknown to all of them alike: no combining makes it smaller.
+    nowcast.value_var = max(birge_ratio, 1.0) * least_var + var_per_s * ((now_ns - youngest_ns) * S_PER_NS)
     nowcast.usd = math.exp(nowcast.value_log)
     nowcast.at_ns = now_ns
     nowcast.spread_var = spread_var
