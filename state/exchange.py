@@ -15,9 +15,7 @@ from state.events import Event
 from state.orders import Command
 from state.records import I64, Flag, Ints, Record, Rows
 from state.rules import DatedRule, Rules
-
-SLOTS: Final = 8
-"""Markets an exchange keeps at once: as many as the world does."""
+from state.world import SLOTS
 
 VENUE_ORDERS: Final = 64
 ERRANDS: Final = 128

@@ -14,6 +14,8 @@ so that nothing which the desk does depends on rows it has not seen, while the v
 present. Live, rows are applied as they come, and `advance_to` moves the clock between them.
 
 At equal times the market moves first and our orders come after it.
+
+From Python, call `attend` with one-row arrays: a record handed over by itself costs some 50 microseconds a call.
 """
 
 from typing import Any
@@ -25,7 +27,6 @@ from state.exchange import (
     FAILURES,
     NEVER_NS,
     RULEBOOK_ROWS,
-    SLOTS,
     VENUE_ORDERS,
     Draw,
     Exchange,
@@ -36,6 +37,7 @@ from state.orders import Act, Command, OrderState, Reject
 from state.rulebook import REGISTRY
 from state.rules import Rule, apply_rule, rules_in_force
 from state.units import MICROS, NS_PER_MS, NS_PER_S
+from state.world import SLOTS
 from tools.account import own_price, own_side, pay_rebate, reverse_fill
 from tools.book import change_tick, clear_book, open_book, set_level
 from tools.consumption import forget_consumption
@@ -44,7 +46,7 @@ from tools.matching import arrive, end_orders, execute
 from tools.parcels import REPORT, dispatch, poll
 from tools.queue import end_order, follow_frame, meet_print
 
-__all__ = ["advance_to", "apply_event", "next_due_ns", "open_exchange", "poll", "run_until", "submit"]
+__all__ = ["advance_to", "apply_event", "attend", "next_due_ns", "open_exchange", "poll", "run_until", "submit"]
 
 _MARKET_LISTED, _RULE_GIVEN = int(Kind.MARKET_LISTED), int(Kind.RULE_GIVEN)
 _BOOK_CLEARED, _LEVEL_SET, _TRADE_SEEN = int(Kind.BOOK_CLEARED), int(Kind.LEVEL_SET), int(Kind.TRADE_SEEN)
@@ -291,22 +293,34 @@ def _apply_rare(exchange: Exchange, event: Event, kind: int) -> None:
 
 
 @compiled
+def _apply_level(exchange: Exchange, event: Event) -> bool:
+    """Set a level, and say whether the row ends a frame that moves our orders: small, for it is nearly every row."""
+    if event.at_ns > exchange.clock_ns:
+        exchange.clock_ns = event.at_ns
+    slot = int(event.slot_id)
+    if slot >= SLOTS:
+        exchange.tally.odd_count += 1
+        return False
+    market = exchange.markets[slot]
+    token = int(event.token_code)
+    side, price = own_side(token, int(event.side_code)), own_price(token, int(event.price_bps))
+    if set_level(market.book, side, price, int(event.amount_micros)) != 0:
+        exchange.tally.odd_count += 1
+    return event.flags_mask & LAST_IN_FRAME != 0 and (market.orders_count > 0 or market.taken_count > 0)
+
+
+@compiled
 def _apply_row(exchange: Exchange, event: Event, kind: int) -> None:
-    """Apply a row of the market; the last row of a frame moves our orders' queues."""
+    """Apply a row of the market that is not a level, or end the frame of one that is."""
     if event.at_ns > exchange.clock_ns:
         exchange.clock_ns = event.at_ns
     slot = int(event.slot_id)
     if slot >= SLOTS:
         exchange.tally.odd_count += 1
         return
-    market = exchange.markets[slot]
-    if kind == _LEVEL_SET:
-        token = int(event.token_code)
-        side, price = own_side(token, int(event.side_code)), own_price(token, int(event.price_bps))
-        if set_level(market.book, side, price, int(event.amount_micros)) != 0:
-            exchange.tally.odd_count += 1
-    else:
+    if kind != _LEVEL_SET:
         _apply_rare(exchange, event, kind)
+    market = exchange.markets[slot]
     if event.flags_mask & LAST_IN_FRAME != 0 and (market.orders_count > 0 or market.taken_count > 0):
         follow_frame(exchange, slot)
     if exchange.notes_count > 0:
@@ -320,9 +334,11 @@ def apply_event(exchange: Exchange, event: Event) -> None:
     Rows of other kinds cost a look. For a whole recording, `run_until` does the same without a call a row.
     """
     kind = int(event.kind_code)
-    if _OF_MARKET >> kind & 1 != 0:
-        if exchange.next_deed_ns < event.at_ns:
-            advance_to(exchange, int(event.at_ns) - 1)
+    if _OF_MARKET >> kind & 1 == 0:
+        return
+    if exchange.next_deed_ns < event.at_ns:
+        advance_to(exchange, int(event.at_ns) - 1)
+    if kind != _LEVEL_SET or _apply_level(exchange, event):
         _apply_row(exchange, event, kind)
 
 
@@ -353,11 +369,37 @@ def run_until(exchange: Exchange, events: Any, cursor: int, until_ns: int) -> in
                 if exchange.next_deed_ns < at:
                     _do_next(exchange)
                 else:
-                    _apply_row(exchange, event, kind)
                     cursor += 1
+                    if kind != _LEVEL_SET or _apply_level(exchange, event):
+                        _apply_row(exchange, event, kind)
                 continue
         if exchange.next_deed_ns <= limit:
             _do_next(exchange)
             continue
         exchange.clock_ns = max(int(exchange.clock_ns), limit)
         return cursor
+
+
+@compiled
+def attend(exchanges: Any, commands: Any, sent_count: int, now_ns: int, events: Any, until_ns: int, out: Any) -> int:
+    """Send commands, apply rows, do what is due and fetch messages in one call: the door for a live shell.
+
+    Args:
+        exchanges: The venue, shape (1,).
+        commands: Rows of `state.orders.Command`; the first `sent_count` are sent at `now_ns`.
+        sent_count: How many.
+        now_ns: The desk's clock.
+        events: Rows that have come since the last call, any number.
+        until_ns: How far the venue's clock may go; the rows' own times carry it on as well.
+        out: Rows to write messages to; what does not fit waits.
+
+    Returns:
+        How many messages have reached the desk by `now_ns`.
+    """
+    exchange = exchanges[0]
+    for index in range(sent_count):
+        submit(exchange, commands[index], now_ns)
+    for index in range(len(events)):
+        apply_event(exchange, events[index])
+    advance_to(exchange, until_ns)
+    return poll(exchange, now_ns, out, len(out))

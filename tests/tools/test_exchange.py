@@ -20,6 +20,7 @@ from tools.delays import delay_at, draw_ppm, set_delay, set_fixed, set_lognormal
 from tools.exchange import (
     advance_to,
     apply_event,
+    attend,
     next_due_ns,
     open_exchange,
     poll,
@@ -613,8 +614,8 @@ def test_settlement_pays_the_winner_and_ends_every_order() -> None:
     assert said(exchange, 360_000) == snapshot(
         [
             "354900 #3 HELD open 50",
-            "355000 #2 DONE open 0 MARKET_CLOSED",
             "355000 #3 DONE open 0 MARKET_CLOSED",
+            "355000 #2 DONE open 0 MARKET_CLOSED",
             "355001 #4 REJECTED open 0 MARKET_CLOSED",
         ]
     )
@@ -749,6 +750,20 @@ def test_a_maker_is_never_filled_before_the_queue_ahead_is_gone(
         assert filled <= traded
         if filled == 100 * SHARE:
             return
+
+
+def test_the_door_for_a_live_shell_does_it_all_in_one_call() -> None:
+    exchanges: Any = rows(Exchange, 1)
+    exchanges[0] = venue()
+    commands, out, none = rows(Command, 4), rows(Event, 8), rows(Event, 0)
+    commands[0] = order(1, BUY, 4_900, 10)
+    commands[1] = order(2, BUY, 5_100, 10, FAK)
+    assert attend(exchanges, commands, 2, at(0), none, at(0), out) == 2
+    assert [words(event) for event in out[:2]] == ["0 #1 RESTING open 10", "0 #2 HELD open 10"]
+    came = rows(Event, 1)
+    came[0] = row(Kind.LEVEL_SET, 120, side_code=SELL, price_bps=5_100, amount_micros=0)
+    assert attend(exchanges, commands, 0, at(200), came, at(200), out) == 1
+    assert words(out[0]) == "150 #2 DONE open 0 FAK_NO_MATCH"
 
 
 def test_the_same_seed_says_the_same_and_another_seed_does_not() -> None:
