@@ -14,6 +14,7 @@ from state.params import Params
 from state.reasons import WORDS, Gate, Reason
 from state.records import as_dict
 
+STAND_ASIDE: Final = "stand_aside"
 NEVER_RAN: Final = "not run: the way was closed before it"
 
 
@@ -53,11 +54,12 @@ def stage_trace(decision: Any) -> list[dict[str, Any]]:
     trace: list[dict[str, Any]] = []
     closed = False
     for stage in STAGES:
-        ran = not closed or stage.name == "execute"
+        last = stage is STAGES[-1]
+        ran = not closed or last
         wrote = as_dict(decision[stage.writes])
         trace.append(
             {
-                "stage": stage.name,
+                "stage": STAND_ASIDE if closed and last else stage.name,
                 "reads": {key: as_dict(decision[key]) for key in stage.reads},
                 "writes": stage.writes,
                 "ran": ran,

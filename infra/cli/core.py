@@ -1,0 +1,71 @@
+"""What commands that run the core do first: get its machine code, read settings, open what to run over."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra.cli.failures import Misuse
+from infra.cli.speech import progress
+
+if TYPE_CHECKING:
+    from infra.recordings.tape import Tape
+    from state.params import Params
+
+ParamsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--params", metavar="FILE.toml", help="Settings: a section [params]; names by `updown rules --params`."
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change one parameter; may be given again. Limits only down."),
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Seeds every draw; the same seed gives the same run.")]
+
+
+def get_ready() -> None:
+    """Compile the core unless that was done; must come before anything of it is imported."""
+    import sys
+
+    from infra.compile_cache import prepare
+
+    if "state.compiled" not in sys.modules:
+        prepare()
+
+
+def read_settings(file: Path | None, changes: Sequence[str] | None) -> "Params":
+    """Give the parameters of a run."""
+    from infra.settings import read_params
+
+    return read_params(file, changes or ())
+
+
+def hold_sources(sources: Sequence[Path]) -> None:
+    """Refuse folders that are not there, before anything slow begins."""
+    for source in sources:
+        if not source.is_dir():
+            kind = "not a folder" if source.exists() else "no such folder"
+            raise Misuse(f"{source}: {kind}; name a journal or a folder of recordings")
+
+
+def tape_of(sources: Sequence[Path]) -> "Tape":
+    """Open what to run over: a journal, or data folders, imported once."""
+    from infra.journal.segments import is_journal
+    from infra.recordings.tape import open_tape
+
+    hold_sources(sources)
+    if len(sources) > 1 and any(is_journal(source) for source in sources):
+        raise Misuse("a journal is read alone: its slots would mix with those of other folders; name it by itself")
+    with progress("importing") as told:
+        return open_tape(sources, progress=told)
+
+
+def terms_of(seed: int, cash_usd: float) -> Any:
+    """Give the terms of a run."""
+    from evals.backtest import Terms
+    from state.units import MICROS
+
+    return Terms(seed=seed, cash_micros=round(cash_usd * MICROS))

@@ -1,0 +1,74 @@
+"""Settings: one TOML file and single changes on top of it, checked name by name, unknown names refused."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from state.params import BOUNDS, OutOfBounds, Params, UnknownParameter, checked, default_params, difference
+
+SECTION: Final = "params"
+
+
+class SettingsRefused(ValueError):
+    """A settings file or a change that cannot stand; one line: where, what, and how to mend it."""
+
+
+def read_params(file: Path | None = None, changes: Sequence[str] = ()) -> Params:
+    """Give the parameters of a settings file with single changes on top.
+
+    Args:
+        file: TOML with a section `[params]`; None for the defaults.
+        changes: Words `name=value`. A limit may be lowered here and raised only in the file (design, section 4).
+
+    Raises:
+        SettingsRefused: the file cannot be read as such, or a limit would be raised.
+        UnknownParameter, OutOfBounds: a name or a value that cannot be; the line begins with where it stands.
+    """
+    values = _of_file(file) if file is not None else {}
+    before = default_params(values)
+    for change in changes:
+        name, value = _of_change(change)
+        values[name] = value
+    after = default_params(values)
+    for step in difference(before, after):
+        if BOUNDS[step.name].limit and step.riskier:
+            raise SettingsRefused(
+                f"--set {step.name}={step.after:g}: a limit is raised from {step.before:g} in the settings file only"
+            )
+    return after
+
+
+def _of_file(file: Path) -> dict[str, float]:
+    try:
+        told: Mapping[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsRefused(f"{file}: not TOML ({error}); write lines `name = value` under [{SECTION}]") from error
+    odd = sorted(set(told) - {SECTION})
+    if odd:
+        raise SettingsRefused(f"{file}: unknown key {odd[0]!r}; parameters stand under [{SECTION}]")
+    section = told.get(SECTION, {})
+    if not isinstance(section, dict):
+        raise SettingsRefused(f"{file}: {SECTION} is no section; begin it with a line [{SECTION}]")
+    return {name: _checked(str(file), name, value) for name, value in section.items()}
+
+
+def _of_change(change: str) -> tuple[str, float]:
+    name, mark, text = change.partition("=")
+    try:
+        value = float(text)
+    except ValueError:
+        mark = ""
+        value = 0.0
+    if not mark:
+        raise SettingsRefused(f"--set {change}: say name=value with a number, as in --set take_edge_bps=150")
+    return name.strip(), _checked(f"--set {change}", name.strip(), value)
+
+
+def _checked(where: str, name: str, value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise SettingsRefused(f"{where}: {name} = {value!r} is no number")
+    try:
+        return checked(name, value)
+    except (UnknownParameter, OutOfBounds) as error:
+        raise type(error)(f"{where}: {error}") from None
