@@ -29,7 +29,7 @@ KNOWN_Z: Final = 3.5
 
 WIDE_Z: Final = 1.96
 
-WIDEST_STEPS: Final = 5
+WIDEST_STEPS: Final = 10
 """An interval wider than so many steps to each side says nothing worth acting on."""
 
 
