@@ -41,7 +41,7 @@ from state.world import SLOTS
 from tools.account import own_price, own_side, pay_rebate, reverse_fill
 from tools.book import change_tick, clear_book, open_book, set_level
 from tools.consumption import forget_consumption
-from tools.delays import drawn_delay, set_fixed, set_lognormal
+from tools.delays import drawn_delay, set_lognormal
 from tools.matching import arrive, end_orders, execute
 from tools.parcels import REPORT, dispatch, poll
 from tools.queue import end_order, follow_frame, meet_print
@@ -103,12 +103,6 @@ def open_exchange(exchange: Exchange, seed_id: int, cash_micros: int, rulebook: 
     terms.balance_checked = True
     for slot in range(SLOTS):
         clear_book(exchange.markets[slot].book)
-
-
-def set_no_delays(exchange: Exchange) -> None:
-    """Make every way to and from the venue take no time: for tests, and for servers whose sockets are the way."""
-    for delay in (exchange.terms.submit, exchange.terms.cancel, exchange.terms.answer, exchange.terms.report):
-        set_fixed(delay, 0)
 
 
 @compiled
