@@ -101,11 +101,7 @@ def report_input(ledgers: Ledgers, census: Census, chunks: Iterable[Rows], facts
     first = refusal_looks(refused, tokens, late[refused_home])
     second = moment_looks(listings, late.tolist())
     asked = Questions([order_looks(book), first[0], second[0]], [fill_looks(book), first[1], second[1]])
-    causes = Causes(
-        book.placed["cause_seq"].astype(np.int64),
-        ledgers.messages,
-        mandate_times(ledgers.lines, ledgers.terms.desk_delay_ns),
-    )
+    causes = Causes(book.placed, ledgers.messages, mandate_times(ledgers.lines, ledgers.terms.desk_delay_ns))
     desk, venue = asked.cut(*_walk(chunks, asked, causes))
     fills = fills_of(book, desk[0], venue[0], causes.seen_ns)
     windows, unusable = windows_of(
@@ -199,7 +195,8 @@ def _extra(ledgers: Ledgers, census: Census, book: Book, fills: Fills, causes: C
         "commands": len(ledgers.orders),
         "messages": len(ledgers.messages),
         "messages_without_order": book.stray_count,
-        "orders_fired_by_a_row": causes.exact_count,
+        "orders_fired_by_a_row": int(causes.by_row.sum()),
+        "orders_without_a_cause": causes.unexplained_count(),
         "fills": len(fills),
         "desk_delay_ms": ledgers.terms.desk_delay_ns / 1e6,
         "venue_tally": tally,

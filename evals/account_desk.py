@@ -27,6 +27,11 @@ REFUSAL_EVERY_NS: Final = 10 * NS_PER_S
 SIZE_MICROS: Final = 100 * MICROS
 """Shares that a refused trade and a baseline are supposed to take, or less where less is displayed."""
 
+TRAVELLED: Final = (
+    Source.BINANCE, Source.BINANCE_PERP, Source.BYBIT, Source.OKX, Source.COINBASE, Source.POLYMARKET_BOOK,
+)  # fmt: skip
+"""Sources whose stamps say when a row was sent."""
+
 MOMENTS_S: Final = (120, 60)
 MOVE_NS: Final = 15 * NS_PER_S
 """The last move of the price that a baseline looks at."""
@@ -206,11 +211,12 @@ def _whole(looks: Rows) -> Ints:
 def stages_of(sources: Sequence[SourceCount], lines: Rows, book: Book, desk_delay_ns: int) -> tuple[Stage, ...]:
     """Give the latencies of a run; all of them are the recording's and the model's, none of them this machine's.
 
-    Ingestion: seen less stamped, of a sample of rows that carry a stamp of their own. Signal: the desk's run as the
-    model delays it. Execution: from sending an order to hearing what came of it, hold and all. End to end: the three
-    added up for each order, with ingestion at its median.
+    Ingestion: seen less stamped, of a sample of the rows of books and exchanges that carry a stamp of their own; an
+    oracle stamps the second that it speaks of, which says nothing of the way to us. Signal: the desk's run as the model
+    delays it. Execution: from sending an order to hearing what came of it, hold and all. End to end: the three added up
+    for each order, with ingestion at its median.
     """
-    late = [source.late_ms for source in sources if Source.OURSELVES < source.source <= Source.POLYMARKET_BOOK]
+    late = [source.late_ms for source in sources if source.source in TRAVELLED]
     ingestion = np.concatenate([np.zeros(0), *late])
     heard = book.told_ns > 0
     execution = (book.told_ns[heard] - book.placed["at_ns"][heard]) / 1e6

@@ -200,12 +200,14 @@ def _value_words(rule: Rule, value: int) -> str:
     name = rule.name
     if rule == Rule.SETTLEMENT:
         return Settlement(value).name.lower() if value in list(Settlement) else str(value)
+    if rule in (Rule.FEE_BY_NOTIONAL, Rule.TAKER_ONLY):
+        return {0: "no", 1: "yes"}.get(value, str(value))
     if name.endswith("_NS"):
         return f"{value / NS_PER_MS:,g} ms"
     if name.endswith("_PPM"):
         return f"{value / 10_000:g} %" if rule == Rule.REBATE_PPM else f"{value / MICROS:g}"
     if name.endswith("_BPS"):
-        return f"{value / 100:g} cents"
+        return "1 cent" if value == 100 else f"{value / 100:g} cents"
     if rule == Rule.SHARES_MIN_MICROS:
         return f"{value / MICROS:g} shares"
     if name.endswith("_MICROS"):

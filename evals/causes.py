@@ -28,15 +28,17 @@ def mandate_times(lines: Rows, desk_delay_ns: int) -> Ints:
 class Causes:
     """Merges the streams chunk by chunk and notes, for each command, the newest row up to its cause."""
 
-    def __init__(self, causes: Ints, messages: Rows, mandates: Ints) -> None:
-        """Begin before the first row; `causes` are the commands' `cause_seq`."""
-        self._causes = causes
+    def __init__(self, commands: Rows, messages: Rows, mandates: Ints) -> None:
+        """Begin before the first row."""
+        self._causes = commands["cause_seq"].astype(np.int64)
+        self._decided = commands["at_ns"].astype(np.int64)
         self._heard = np.sort(messages["seen_ns"]).astype(np.int64)
         self._mandates = mandates
         self._rows = 0
-        self.seen_ns = np.zeros(len(causes), np.int64)
-        self.exact_count = 0
-        """Causes that are rows themselves; the others are messages or mandates."""
+        self.seen_ns = np.zeros(len(commands), np.int64)
+        """When the newest row up to each cause had been seen."""
+        self.by_row = np.zeros(len(commands), bool)
+        """Fired by a row; the others by a message or a mandate."""
 
     def feed(self, chunk: Rows) -> None:
         """Count more rows: at equal times messages come first, then mandates, then rows."""
@@ -47,4 +49,9 @@ class Causes:
         at = np.searchsorted(seq, self._causes, "right") - 1
         there = at >= 0
         self.seen_ns[there] = chunk["seen_ns"][at[there]]
-        self.exact_count += int((seq[at[there]] == self._causes[there]).sum())
+        self.by_row[there] |= seq[at[there]] == self._causes[there]
+
+    def unexplained_count(self) -> int:
+        """Count commands that were not given at the very time of their cause: a run that has any is not this tape's."""
+        told = np.isin(self._decided, self._heard) | np.isin(self._decided, self._mandates)
+        return int((~np.where(self.by_row, self.seen_ns == self._decided, told)).sum())

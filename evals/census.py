@@ -27,6 +27,8 @@ SOURCES: Final = len(Source)
 _SELDOM: Final = (Kind.MARKET_LISTED, Kind.RULE_GIVEN, Kind.STRIKE_SEEN, Kind.SETTLED)
 _OF_BOOK: Final = (Kind.BOOK_CLEARED, Kind.LEVEL_SET, Kind.TOUCH_CARRIED)
 _OF_PRICE: Final = (Kind.PRICE_SEEN, Kind.AVERAGE_SEEN)
+_STREAMS: Final = tuple(range(int(Source.CHAINLINK), int(Source.POLYMARKET_BOOK) + 1))
+"""Sources that ought to speak all the time; a silent catalogue is no gap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +127,10 @@ class Census:
         self.trades_count += int((kind == Kind.TRADE_SEEN).sum())
         self._book.append(_seconds(seen[of_book], chunk["slot_id"][of_book]))
         self._price.append(_seconds(seen[of_price], chunk["code_id"][of_price]))
-        source = np.minimum(chunk["source_code"], SOURCES - 1)
+        source = np.where(kind == Kind.FEED_CHANGED, Source.OURSELVES, np.minimum(chunk["source_code"], SOURCES - 1))
         for code in np.flatnonzero(np.bincount(source, minlength=SOURCES)):
-            self._count(int(code), seen[source == code])
+            if code != Source.OURSELVES:
+                self._count(int(code), seen[source == code])
 
     def _count(self, code: int, seen: Ints) -> None:
         before = self._last[code] if self._counts[code] else seen[0]
@@ -136,8 +139,9 @@ class Census:
             self._first[code] = seen[0]
         self._counts[code] += len(seen)
         self._last[code] = seen[-1]
-        self._gaps[code] += int((steps > GAP_S * NS_PER_S).sum())
-        self._longest[code] = max(int(self._longest[code]), int(steps.max()))
+        if code in _STREAMS:
+            self._gaps[code] += int((steps > GAP_S * NS_PER_S).sum())
+            self._longest[code] = max(int(self._longest[code]), int(steps.max()))
 
     def sources(self) -> tuple[SourceCount, ...]:
         """Give what every source said that said anything."""

@@ -113,13 +113,15 @@ def follow(bystander: Bystander, events: Rows, by_venue: bool, looks: Rows, fina
         event = events[index]
         kind = int(event.kind_code)
         is_book = kind in (_LEVEL_SET, _BOOK_CLEARED, _TICK_CHANGED)
-        if by_venue and is_book:
+        if by_venue and (is_book or (kind == _FEED and event.source_code == _BOOK_SOURCE)):
             bystander.horizon_ns = max(int(bystander.horizon_ns), int(event.at_ns))
         elif not by_venue:
             bystander.horizon_ns = max(int(bystander.horizon_ns), int(event.seen_ns))
         while bystander.cursor_id < count and looks[bystander.cursor_id].when_ns < bystander.horizon_ns:
             _answer(bystander, looks[bystander.cursor_id])
             bystander.cursor_id += 1
+        if kind == _LISTED:
+            _answer_slot(bystander, looks, int(event.slot_id), int(event.at_ns))
         if is_book:
             _see_book(bystander, event)
         elif kind in (_PRICE, _LISTED, _FEED):
@@ -127,6 +129,16 @@ def follow(bystander: Bystander, events: Rows, by_venue: bool, looks: Rows, fina
     while final and bystander.cursor_id < count:
         _answer(bystander, looks[bystander.cursor_id])
         bystander.cursor_id += 1
+
+
+@compiled
+def _answer_slot(bystander: Bystander, looks: Rows, slot: int, before_ns: int) -> None:
+    """Answer what is still asked of a slot's window before the next one takes its place."""
+    index = int(bystander.cursor_id)
+    while index < len(looks) and looks[index].when_ns < before_ns:
+        if looks[index].slot_id == slot:
+            _answer(bystander, looks[index])
+        index += 1
 
 
 @compiled
@@ -203,6 +215,8 @@ def _taken_at(bystander: Bystander, slot: int, side: int, price_bps: int) -> int
 
 @compiled
 def _answer(bystander: Bystander, look: Any) -> None:
+    if look.answered:
+        return
     slot, token, side = int(look.slot_id), int(look.token_code), int(look.side_code)
     own, other = bystander.books[2 * slot + token], bystander.books[2 * slot + 1 - token]
     look.bid_bps = effective_best_bps(own, other, 0)
