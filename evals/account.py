@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from evals.account_desk import (
     SIZE_MICROS,
+    apart,
     better_token,
     forecasts_of,
     moment_looks,
@@ -30,6 +31,7 @@ from evals.account_fills import Book, fill_looks, fills_of, join, order_looks, o
 from evals.account_story import rules_of_day, story_of, windows_of
 from evals.backtest import Ledgers
 from evals.baselines import baselines
+from evals.calibration import scored
 from evals.causes import Causes, mandate_times
 from evals.census import Census, Listing
 from evals.certificate import certify
@@ -107,6 +109,7 @@ def report_input(ledgers: Ledgers, census: Census, chunks: Iterable[Rows], facts
     windows, unusable = windows_of(
         listings, ledgers.windows, Counter(fills.window_s.tolist()), ledgers.params
     )  # fmt: skip
+    forecasts, others = apart(forecasts_of(ledgers.lines, home, listings))
     run = ReportInput(
         title=facts.title,
         mode=facts.mode,
@@ -124,7 +127,7 @@ def report_input(ledgers: Ledgers, census: Census, chunks: Iterable[Rows], facts
         fills=fills,
         orders=orders_of(book),
         windows=windows,
-        forecasts=forecasts_of(ledgers.lines, home, listings),
+        forecasts=forecasts,
         refusals=refusals_of(refused, refused_home, listings, tokens, desk[1], venue[1]),
         gates=tuple(gate.name.lower() for gate in Gate),
         reasons={int(reason): words for reason, words in WORDS.items()},
@@ -136,7 +139,8 @@ def report_input(ledgers: Ledgers, census: Census, chunks: Iterable[Rows], facts
         tries_count=facts.tries_count,
         tries_sd=facts.tries_sd,
         fills_are_illustrative=census.trades_count == 0 and len(book.placed) > 0,
-        extra=_extra(ledgers, census, book, fills, causes),
+        extra=_extra(ledgers, census, book, fills, causes)
+        | ({"scores_of_other_windows": scored(others)} if others is not None else {}),
     )
     run = replace(run, **_curve(listings))
     return replace(run, checks=certify(run))
@@ -164,7 +168,7 @@ def _limits(facts: Facts, listings: Sequence[Listing]) -> tuple[str, ...]:
     with_book = [listing.book_first_s == listing.book_first_s for listing in listings]
     with_price = [listing.price_share > 0 for listing in listings]
     apart = any(with_book) and any(with_price) and not any(map(lambda a, b: a and b, with_book, with_price))
-    notes = tuple(f"{note[:1].upper()}{note[1:].rstrip('.')}." for note in facts.notes if note)
+    notes = tuple(f"{note.rstrip('.')}." for note in facts.notes if note)
     return (*limit_lines(facts.kinds), *([APART] if apart else []), *notes)
 
 

@@ -45,20 +45,12 @@ def numbered(lines: Rows, listings: Sequence[Listing]) -> Ints:
 
 
 def forecasts_of(lines: Rows, home: Ints, listings: Sequence[Listing]) -> Forecasts:
-    """Give what was forecast at the grid's moments of every window with an outcome.
-
-    Books and prices of different days never meet in one window, so forecasters may have no moment in common. Scores
-    are of common moments only; then the forecaster of fewer moments is left out, and `crowded_out` names it.
-    """
+    """Give what was forecast at the grid's moments of every window with an outcome; silent moments are left out."""
     rows = _on_grid(lines, home, listings)
-    table = {name: _probability(lines[f"p_{name}"][rows]) for name in ("fair", "mid", "point")}
-    spoke = np.isfinite(table["mid"]) | np.isfinite(table["fair"])
-    table["fused"] = np.where(spoke, lines["p_up"][rows], np.nan)
+    rows = rows[(lines["p_mid"][rows] >= 0.0) | (lines["p_fair"][rows] >= 0.0)]
+    table = {"fused": lines["p_up"][rows].astype(np.float64)}
+    table |= {name: _probability(lines[f"p_{name}"][rows]) for name in ("fair", "mid", "point")}
     table["coin"] = np.full(len(rows), 0.5)
-    for name in crowded_out(table["mid"], table["fair"]):
-        table[name] = np.full(len(rows), np.nan)
-        if name == "fair":
-            table["point"] = np.full(len(rows), np.nan)
     homes = [listings[row] for row in home[rows]]
     asks = lines["ask_bps"][rows].astype(np.float64)
     return Forecasts(
@@ -68,6 +60,30 @@ def forecasts_of(lines: Rows, home: Ints, listings: Sequence[Listing]) -> Foreca
         p_up=table,
         ask_bps=np.where(asks[:, 0] >= 0, asks[:, 0], np.nan),
         bid_bps=np.where(asks[:, 1] >= 0, BPS - asks[:, 1], np.nan),
+    )
+
+
+def apart(forecasts: Forecasts) -> tuple[Forecasts, Forecasts | None]:
+    """Part forecasts whose forecasters never meet: books of one day and prices of another have no moment in common.
+
+    Scores are of common moments only, so together they would have none. Gives the larger part, and the smaller one.
+    """
+    out = crowded_out(forecasts.p_up["mid"], forecasts.p_up["fair"])
+    if not out:
+        return forecasts, None
+    with_mid, with_fair = (_part(forecasts, name) for name in ("mid", "fair"))
+    return (with_fair, with_mid) if out == ("mid",) else (with_mid, with_fair)
+
+
+def _part(forecasts: Forecasts, name: str) -> Forecasts:
+    keep = np.isfinite(forecasts.p_up[name])
+    return Forecasts(
+        window_s=forecasts.window_s[keep],
+        left_s=forecasts.left_s[keep],
+        up=forecasts.up[keep],
+        p_up={each: p[keep] for each, p in forecasts.p_up.items()},
+        bid_bps=forecasts.bid_bps[keep],
+        ask_bps=forecasts.ask_bps[keep],
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from evals.account import Facts, report_input
-from evals.account_desk import GRID_S, crowded_out
+from evals.account_desk import GRID_S, apart, crowded_out
 from evals.account_fills import join
 from evals.account_story import bounds_of, why_left_out
 from evals.backtest import Backtest, Ledgers
@@ -20,7 +20,7 @@ from evals.generator import generate
 from evals.generator_spec import DEMO
 from evals.limits import LIMITS, UNKNOWN, cannot_show, limit_lines, limits_of
 from evals.report import render_report, report_json
-from evals.results import UNKNOWN_OUTCOME, Light, ReportInput
+from evals.results import UNKNOWN_OUTCOME, Forecasts, Light, ReportInput
 from state.events import EVENT, Asset, Kind, Source, Token
 from state.orders import Act, Command, Liquidity, OrderState, Reject
 from state.params import default_params
@@ -359,6 +359,25 @@ def test_forecasters_that_never_meet_are_not_scored_against_each_other() -> None
     assert crowded_out(fair, mid) == ("fair",)
     assert crowded_out(mid, np.array([0.1, 0.2, nan])) == ()
     assert crowded_out(mid, np.full(3, nan)) == ()
+
+
+def test_forecasts_of_books_and_of_prices_on_other_days_are_scored_apart() -> None:
+    nan = float("nan")
+    both = Forecasts(
+        window_s=np.array([0, 300, 600]),
+        left_s=np.array([60, 60, 60]),
+        up=np.array([1, 0, 1]),
+        p_up={"fused": np.array([0.5, 0.4, 0.6]), "mid": np.array([0.5, nan, nan]), "fair": np.array([nan, 0.4, 0.6])},
+        bid_bps=np.full(3, nan),
+        ask_bps=np.full(3, nan),
+    )
+    larger, smaller = apart(both)
+    assert larger.window_s.tolist() == [300, 600]
+    assert smaller is not None
+    assert smaller.window_s.tolist() == [0]
+    together, none = apart(larger)
+    assert none is None
+    assert together is larger
 
 
 def test_every_kind_of_recording_says_what_it_cannot_show() -> None:
