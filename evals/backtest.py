@@ -37,6 +37,8 @@ class Terms:
     """Seeds the venue's draws: latencies, losses, failures."""
     cash_micros: int = 100_000_000_000
     desk_delay_ns: int = DESK_DELAY_NS
+    trades_known: bool = True
+    """False for books without trade prints: maker fills are then inferred, and are illustrations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,7 @@ class Backtest:
         self.world: Any = new_world(params, self.terms.cash_micros)
         self.exchange: Any = one(Exchange)
         open_exchange(self.exchange, self.terms.seed, self.terms.cash_micros, REGISTRY)
+        self.exchange.terms.trades_known = self.terms.trades_known
         self.session: Any = one(Session)
         self.session.next_due_ns = NEVER_NS
         self.session.desk_delay_ns = self.terms.desk_delay_ns

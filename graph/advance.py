@@ -169,6 +169,10 @@ def _blank_market(market: Market) -> None:
     position.reversed_count = 0
     position.settled_micros = 0
     position.realized_micros = 0
+    position.first_order_id = 0
+    position.first_cost_bps = 0.0
+    position.first_token_code = 0
+    position.first_reversed = False
     market.pending_micros[0] = 0
     market.pending_micros[1] = 0
     market.pending_cost_micros = 0

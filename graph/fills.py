@@ -2,9 +2,10 @@
 
 from state.compiled import compiled
 from state.events import Event, Side, Token
-from state.orders import ORDERS, Order, OrderState
+from state.orders import ORDERS, Liquidity, Order, OrderState
 from state.units import BPS
 from state.world import Market, World
+from tools.fees import fee_bps
 
 
 @compiled
@@ -58,8 +59,25 @@ def apply_fill(world: World, market: Market, event: Event) -> None:
         order.filled_micros += event.amount_micros
         order.liquidity_code = event.code_id
     _move(world, market, event, 1)
+    if market.position.fills_count == 0:
+        _note_first(market, event)
     market.position.fills_count += 1
     market.position.traded_micros += event.amount_micros
+
+
+@compiled
+def _note_first(market: Market, event: Event) -> None:
+    """Keep the window's first fill: what one share of it cost, fee included."""
+    position = market.position
+    rules = market.rules
+    price = int(event.price_bps)
+    fee = 0.0
+    if event.code_id == Liquidity.TAKER:
+        fee = fee_bps(float(price), rules.fee_rate_ppm, rules.fee_exponent_count, rules.fee_by_notional_code == 1)
+    position.first_order_id = event.ref_id
+    position.first_cost_bps = price + fee
+    position.first_token_code = event.token_code
+    position.first_reversed = False
 
 
 @compiled
@@ -67,6 +85,8 @@ def apply_reversal(world: World, market: Market, event: Event) -> None:
     """Undo a match that FAILED at settlement: neither shares nor money have moved after all."""
     _move(world, market, event, -1)
     market.position.reversed_count += 1
+    if event.ref_id == market.position.first_order_id:
+        market.position.first_reversed = True
 
 
 @compiled

@@ -86,10 +86,17 @@ def learn(learner: Learner, features: Floats, up: bool, share: float) -> None:
 
 
 @compiled
+def prior_var(params: Params, feature: int) -> float:
+    """Give the prior variance of one weight: the book's own is known better than the agents'."""
+    sd = params.mid_sd_ratio if feature == 0 else params.weight_sd_ratio
+    return sd * sd
+
+
+@compiled
 def drift(learner: Learner, params: Params) -> None:
     """Let a little of the prior doubt return, so that old windows are forgotten slowly."""
-    prior = params.weight_sd_ratio * params.weight_sd_ratio
     for i in range(FEATURES):
+        prior = prior_var(params, i)
         learner.weights_var[i, i] = min(learner.weights_var[i, i] + params.weight_drift_ratio * prior, prior)
 
 
@@ -99,7 +106,7 @@ def start_weights(learner: Learner, params: Params) -> None:
     for i in range(FEATURES):
         for j in range(FEATURES):
             learner.weights_var[i, j] = 0.0
-        learner.weights_var[i, i] = params.weight_sd_ratio * params.weight_sd_ratio
+        learner.weights_var[i, i] = prior_var(params, i)
     learner.weights_ratio[0] = params.mid_weight_ratio
     learner.weights_ratio[1] = params.fair_weight_ratio
     learner.weights_ratio[2] = params.lead_weight_ratio

@@ -30,6 +30,22 @@ def receive(world: World, event: Event, rulebook: NDArray[Any], commands: Rows[C
 
 
 @compiled
+def receive_rows(
+    worlds: Rows[World], events: Rows[Event], count: int, rulebook: NDArray[Any], commands: Rows[Command]
+) -> int:
+    """Receive the first `count` rows of a frame, for callers in Python: arrays cross over cheaply, records do not.
+
+    Stops early when a row's commands leave no room for another's; the caller must do them and call again for the rest.
+    Gives the number of commands, which all stem from the last row received; `worlds[0].event_seq` tells which.
+    """
+    for row in range(count):
+        written = receive(worlds[0], events[row], rulebook, commands)
+        if written > 0:
+            return written
+    return 0
+
+
+@compiled
 def receive_mandate(world: World, mandate: Mandate, seen_ns: int, commands: Rows[Command]) -> int:
     """Let a mandate stand from `seen_ns` on, and look at its market at once."""
     world.event_seq += 1

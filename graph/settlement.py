@@ -7,7 +7,7 @@ from graph.fusion import drift, learn
 from state.compiled import compiled
 from state.events import Token
 from state.orders import ORDERS, OrderState
-from state.units import MICROS
+from state.units import BPS, MICROS
 from state.world import Market, Phase, World
 from tools.sequential import update_evidence
 
@@ -41,10 +41,13 @@ def _pay(world: World, market: Market, outcome: int) -> None:
     world.money.cash_micros += payout
     world.money.day_realized_micros += position.realized_micros
     world.money.settled_count += 1
-    if position.traded_micros > 0:
-        # Per share traded: a bought share gains or loses less than a dollar and its fee.
-        result = position.realized_micros / position.traded_micros
-        update_evidence(world.track.evidence, result, -1.1, 1.1)
+    cost = position.first_cost_bps / BPS
+    if 0.0 < cost < 1.0:
+        # The first fill only, per share: its odds were fixed when it happened. Profit per share of a whole window hangs
+        # on how much was added on the way, and would show an edge on a fair game.
+        won = 1.0 if position.first_token_code == outcome else 0.0
+        result = 0.0 if position.first_reversed else won - cost
+        update_evidence(world.track.evidence, result, -cost, 1.0 - cost)
 
 
 @compiled

@@ -13,7 +13,7 @@ from tools.volatility import LEVEL_PRIOR_RATIO, open_volatility
 def new_world(params: Params, cash_micros: int = 0) -> World:
     """Give a world that knows nothing yet but its parameters."""
     world = one(World)
-    _begin(world, params, int(params_hash(params), 16), cash_micros)
+    _begin(world, params, int(params_hash(params)[:15], 16), cash_micros)
     return world
 
 

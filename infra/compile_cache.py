@@ -73,6 +73,8 @@ def prepare(show: bool = True) -> None:
 
 def point_at(folder: Path) -> None:
     """Make Numba keep its machine code in `folder`; only before the core is imported."""
+    if os.environ.get("NUMBA_CACHE_DIR") == str(folder):
+        return
     assert "state.compiled" not in sys.modules, "the core was imported before its compile cache was set"
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     if "numba" in sys.modules:

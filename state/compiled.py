@@ -4,8 +4,8 @@
 
 Three settings of the compiler are ours, each measured on the whole core (2026-11-22, some 400 functions before):
 
-* Calls with a constant argument share one compiled function with all others; Numba would compile one for each constant
-  (`draw_ppm` alone stood there ten times). Constants still reach the inlined code.
+* Calls with a constant argument, or with a narrow integer, share one compiled function with all others; Numba would
+  compile one for each (`draw_ppm` alone stood there ten times). Constants still reach the inlined code.
 * A record type's name is a digest. Numba spells out every field in it, 13,000 letters for the world, and the name
   stands in every symbol of every function.
 * No vectorisation of loops: it gains nothing here, costs compile time, and sums must have one order everywhere.
@@ -31,22 +31,28 @@ def compiled(function: Callable[P, T]) -> Callable[P, T]:
 
     It is called from Python or from other compiled functions, never handed to C: so no wrapper for C is made.
     """
-    jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+    options: Any = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    jit: Any = numba.njit(**options)(function)
     if not _settings.DISABLE_JIT:
         _share_constants(jit)
     return cast(Callable[P, T], jit)
 
 
 def _share_constants(dispatcher: Any) -> None:
-    """Let calls from compiled code forget that an argument is a constant when they choose what to compile."""
+    """Let calls from compiled code forget that an argument is a constant or narrow when they choose what to compile."""
     choose = dispatcher.get_call_template
-    forget: Any = types.unliteral
 
     def choose_plain(args: Any, kws: Any) -> Any:
-        plain = tuple(forget(arg) for arg in args)
-        return choose(plain, {name: forget(arg) for name, arg in kws.items()})
+        return choose(tuple(_plain(arg) for arg in args), {name: _plain(arg) for name, arg in kws.items()})
 
     dispatcher.get_call_template = choose_plain
+
+
+def _plain(arg: Any) -> Any:
+    kinds: Any = types
+    arg = kinds.unliteral(arg)
+    narrow = isinstance(arg, kinds.Integer) and arg.bitwidth < 64
+    return kinds.int64 if narrow else arg
 
 
 def _name_records_shortly() -> None:
@@ -58,7 +64,11 @@ def _name_records_shortly() -> None:
 
     record_type: Any = types.Record
     record_type.__init__ = name
-    record_type.__repr__ = lambda record: record.name
+    record_type.__repr__ = _short_name
+
+
+def _short_name(record: Any) -> str:
+    return str(record.name)
 
 
 _name_records_shortly()

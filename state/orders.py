@@ -145,6 +145,12 @@ class Position(Record):
     """What settlement paid out."""
     realized_micros: I64
     """Payout less spent less fees; zero until the window settles."""
+    first_order_id: I64
+    """The window's first fill: the sequential test looks at no other, for its stake was fixed beforehand."""
+    first_cost_bps: F64
+    """Price and fee of one share of it."""
+    first_token_code: I64
+    first_reversed: Flag
 
 
 COMMAND_VERSION: Final = 1

@@ -54,18 +54,21 @@ class Params(Record):
     lead_weight_ratio: Annotated[float, np.float64, Bound(0.3, 0.0, 2.0, "prior weight of the lead-lag agent", "up")]
     flow_weight_ratio: Annotated[float, np.float64, Bound(0.1, 0.0, 2.0, "prior weight of the flow agent", "up")]
     depth_weight_ratio: Annotated[float, np.float64, Bound(0.1, 0.0, 2.0, "prior weight of the liquidity agent", "up")]
-    weight_sd_ratio: Annotated[float, np.float64, Bound(0.15, 0.01, 1.0, "prior doubt about every weight", "down")]
+    mid_sd_ratio: Annotated[
+        float, np.float64, Bound(0.04, 0.001, 0.5, "prior doubt about the weight of the book's own log-odds", "down")
+    ]
+    weight_sd_ratio: Annotated[float, np.float64, Bound(0.2, 0.01, 1.0, "prior doubt about every other weight", "down")]
     weight_drift_ratio: Annotated[
         float, np.float64, Bound(0.002, 0.0, 0.1, "how much of the prior doubt returns with each window")
     ]
     fair_doubt_ratio: Annotated[
-        float, np.float64, Bound(0.2, 0.0, 1.0, "doubt about volatility, as a share of fair value's log-odds", "down")
+        float, np.float64, Bound(0.1, 0.0, 1.0, "doubt about volatility, as a share of fair value's log-odds", "down")
     ]
     shift_logodds_max: Annotated[
         float, np.float64, Bound(1.5, 0.1, 4.0, "the furthest any single agent may push the odds", "up")
     ]
     interval_z: Annotated[
-        float, np.float64, Bound(1.64, 0.5, 4.0, "half width of the forecast's interval in sds", "down")
+        float, np.float64, Bound(1.28, 0.25, 4.0, "half width of the forecast's interval in sds", "down")
     ]
     # signal
     take_edge_bps: Annotated[

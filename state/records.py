@@ -4,6 +4,7 @@ A record class is a description: it is never instantiated. `layout(Book)` gives 
 dtype answer to the class's attributes, compiled and interpreted alike.
 """
 
+import math
 from collections.abc import MutableSequence
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -31,25 +32,42 @@ Rows = MutableSequence
 """`Annotated[Rows[Book], 2]` is a fixed run of nested records."""
 
 _LAYOUTS: dict[type[Record], np.dtype[Any]] = {}
+_ALIGNMENTS: dict[np.dtype[Any], int] = {}
 
 
 def layout(record: type[Record]) -> np.dtype[Any]:
     """Give the record's dtype, made once from its annotations in their order of writing.
 
+    Every field stands where a C compiler would put it. (NumPy takes a nested `np.record` for unaligned and would not.)
+
     >>> class Pair(Record):
-    ...     at_ns: I64
+    ...     known: Flag
     ...     p_up: F64
     >>> layout(Pair).itemsize
     16
     """
     if record not in _LAYOUTS:
         hints = get_type_hints(record, include_extras=True)
-        fields = [(name, *_field(hint)) for name, hint in hints.items()]
-        _LAYOUTS[record] = np.dtype((np.record, np.dtype(fields, align=True)))
+        formats = [_field(hint) for hint in hints.values()]
+        offsets, end, widest = [], 0, 1
+        for kind, shape in formats:
+            alignment = _ALIGNMENTS.get(kind, kind.alignment)
+            widest = max(widest, alignment)
+            offsets.append(-(-end // alignment) * alignment)
+            end = offsets[-1] + kind.itemsize * math.prod(shape)
+        spec: Any = {
+            "names": list(hints),
+            "formats": formats,
+            "offsets": offsets,
+            "itemsize": -(-end // widest) * widest,
+            "aligned": True,
+        }
+        _LAYOUTS[record] = np.dtype((np.record, np.dtype(spec)))
+        _ALIGNMENTS[_LAYOUTS[record]] = widest
     return _LAYOUTS[record]
 
 
-def _field(hint: Any) -> tuple[Any, tuple[int, ...]]:
+def _field(hint: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
     if get_origin(hint) is not Annotated:
         return layout(hint), ()
     kind, *notes = get_args(hint)
@@ -58,7 +76,7 @@ def _field(hint: Any) -> tuple[Any, tuple[int, ...]]:
         (row,) = get_args(kind)
         return layout(row), (int(notes[0]),)
     shape = notes[1] if len(notes) > 1 and isinstance(notes[1], tuple) else ()
-    return notes[0], shape
+    return np.dtype(notes[0]), shape
 
 
 def rows(record: type[R], count: int) -> "NDArray[Any]":

@@ -1,6 +1,18 @@
-"""Put the tests' own helper on the path: tests is a folder of files, not a package."""
+"""Set the stage for every test: one place for machine code, the tests' own helpers on the path, patient hypothesis.
+
+tests is a folder of files, not a package. The compile cache is named by the sources' digest, so no test can run stale
+machine code; hypothesis has no deadline, since a first call may compile.
+"""
 
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
+from infra.compile_cache import cache_folder, point_at
+
 sys.path.insert(0, str(Path(__file__).parent))
+point_at(cache_folder())
+settings.register_profile("house", deadline=None, derandomize=True)
+settings.register_profile("storm", deadline=None, max_examples=2_000)
+settings.load_profile("house")
