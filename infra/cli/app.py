@@ -53,9 +53,6 @@ class OneLineGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was named."""
         words = [*getattr(ctx, "_protected_args", ()), *ctx.args]
-        if words[:1] == ["version"] and set(words[1:]) <= {"--json"}:
-            # Typer reads options through Pydantic, and importing that takes longer than this whole command.
-            return guarded(version)(as_json="--json" in words)
         try:
             return super().invoke(ctx)
         except UsageError as error:

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli.core import Changes, ParamsFile, Seed, get_ready, read_settings, tape_of, terms_of
+from infra.cli.core import (
+    Changes,
+    ParamsFile,
+    Seed,
+    get_ready,
+    hold_run,
+    hold_sources,
+    read_settings,
+    tape_of,
+    terms_of,
+)
 from infra.cli.failures import Misuse
 from infra.cli.speech import AsJson, answer, note, progress, say, table
 
@@ -40,8 +50,9 @@ def backtest(
 
     Example: updown backtest pm_btc5m_l2_2026-04 chainlink_btcusd_1hz --set take_edge_bps=150
     """
-    get_ready()
     settings = read_settings(params, changes)
+    hold_sources(sources)
+    get_ready()
     told = run_and_save(tape_of(sources), sources, settings, terms_of(seed, cash), out, report_too=not no_report)
     if as_json:
         answer(told)
@@ -124,13 +135,7 @@ def show_run(told: dict[str, Any]) -> None:
         ("run hash", told["run"]["run_hash"]),
     ]
     table(("figure", "measured"), rows, "The run")
-    scores = [
-        (row["forecaster"], interval(row["log_loss"], 4), interval(row["against"], 4), row["log_loss"]["count"])
-        for row in found["scores"]
-        if row["band"] == found["scores"][0]["band"]
-    ]
-    if scores:
-        table(("forecaster", "log loss", "less the book's", "moments"), scores, "Scores (below 0 beats the book)")
+    show_scores(found["scores"])
     refused = [(row["gate"], row["why"], row["count"]) for row in told["refusals"]]
     if refused:
         table(("gate", "why the desk stood aside", "runs"), refused, "Refusals")
@@ -138,6 +143,20 @@ def show_run(told: dict[str, Any]) -> None:
     if told["report"]:
         say(f"report   {Path(told['report']).resolve()}")
     say(f"again    updown replay {told['folder']}")
+
+
+def show_scores(rows: list[dict[str, Any]]) -> None:
+    """Print pooled log losses beside the reference's: the book's middle where it was known, or a coin."""
+    pooled = [row for row in rows if row["band"] == rows[0]["band"]]
+    if not pooled:
+        return
+    reference = next((row["forecaster"] for row in pooled if row["against"]["mean"] == 0.0), "the reference")
+    cells = [
+        (row["forecaster"], interval(row["log_loss"], 4), interval(row["against"], 4), row["log_loss"]["count"])
+        for row in pooled
+    ]
+    head = ("forecaster", "log loss", f"less that of {reference}", "moments")
+    table(head, cells, f"Scores (below 0 beats {reference})")
 
 
 def interval(estimate: dict[str, Any], digits: int = 2) -> str:
@@ -202,6 +221,7 @@ def report(
 
     Example: updown report var/runs/demo-1a2b3c4d --open
     """
+    hold_run(run)
     get_ready()
     from evals.report import render_report, report_json
     from infra.accounts import account_run

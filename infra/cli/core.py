@@ -1,5 +1,7 @@
 """What commands that run the core do first: get its machine code, read settings, open what to run over."""
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,14 +28,19 @@ Changes = Annotated[
 Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Seeds every draw; the same seed gives the same run.")]
 
 
-def get_ready() -> None:
-    """Compile the core unless that was done; must come before anything of it is imported."""
-    import sys
+def get_ready(*, whole: bool = True) -> None:
+    """Get the core's machine code ready; must come before anything of it is imported.
 
-    from infra.compile_cache import prepare
+    With `whole` all of it is compiled first, visibly, unless that was done before; else only what is used, when it is.
+    """
+    if "state.compiled" in sys.modules:
+        return
+    from infra.compile_cache import cache_folder, point_at, prepare
 
-    if "state.compiled" not in sys.modules:
+    if whole:
         prepare()
+    elif os.environ.get("NUMBA_DISABLE_JIT") != "1":
+        point_at(cache_folder())
 
 
 def read_settings(file: Path | None, changes: Sequence[str] | None) -> "Params":
@@ -49,6 +56,12 @@ def hold_sources(sources: Sequence[Path]) -> None:
         if not source.is_dir():
             kind = "not a folder" if source.exists() else "no such folder"
             raise Misuse(f"{source}: {kind}; name a journal or a folder of recordings")
+
+
+def hold_run(run: Path | None) -> None:
+    """Refuse a folder that is no run, before anything slow begins."""
+    if run is not None and not (run / "run.json").is_file():
+        raise Misuse(f"{run}: no run in it (no run.json); name a folder that `updown backtest` wrote")
 
 
 def tape_of(sources: Sequence[Path]) -> "Tape":

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.cli.core import get_ready
+from infra.cli.core import get_ready, hold_run
 from infra.cli.failures import Misuse
 from infra.cli.speech import AsJson, answer, progress, records, say, table
 
@@ -22,7 +22,7 @@ def graph(
 
     Example: updown graph --mermaid > desk.mmd
     """
-    get_ready()
+    get_ready(whole=False)
     from graph.stages import AGENTS, STAGES
 
     if as_json or mermaid or png:
@@ -121,6 +121,7 @@ def step(
 
     Example: updown step 17 --run var/runs/demo-1a2b3c4d
     """
+    hold_run(run)
     get_ready()
     from infra.runs import newest_run, read_ledgers, read_run, run_tape
 

@@ -100,7 +100,7 @@ def prove(
     if not wanted:
         raise Misuse(f"say which claim: --all, or some of {', '.join(CLAIMS)} (updown prove --list)")
     folders = {name: _lenient(name, data) if every else folder_of(name, data) for name in wanted}
-    get_ready()
+    get_ready(whole=any(not CLAIMS[name].recording for name in wanted))
     proofs: list[dict[str, Any]] = []
     worst = Exit.DONE
     for name in wanted:

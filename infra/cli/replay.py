@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.cli.core import Changes, ParamsFile, Seed, get_ready, hold_sources, read_settings
+from infra.cli.core import Changes, ParamsFile, Seed, get_ready, hold_sources, read_settings, tape_of
 from infra.cli.failures import Damaged, Exit, Misuse
 from infra.cli.speech import AsJson, answer, progress, records, say, tick
 
@@ -25,16 +25,16 @@ def replay(
 
     Example: updown replay var/runs/demo-1a2b3c4d
     """
-    get_ready()
-    from infra.runs import RUN_FILE
-
     hold_sources([place])
-    if (place / RUN_FILE).is_file():
+    if (place / "run.json").is_file():
         if params or changes or seed != 1:
             raise Misuse(f"{place}: a run has its own parameters and seed; leave --params, --set and --seed away")
+        get_ready()
         told = replay_run(place)
     else:
-        read_settings(params, changes)  # refused here, in one line, before another process is begun
+        read_settings(params, changes)  # what is wrong is refused here, before another process is begun
+        get_ready()
+        tape_of([place])
         told = _replay_journal(place, params, changes or [], seed)
     if as_json:
         answer(told)
