@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from infra.cli.core import get_ready
+from infra.cli.core import get_ready, hold_sources
 from infra.cli.failures import Exit, Misuse, code_of, one_line
 from infra.cli.speech import AsJson, Progress, answer, note, progress, records, say, table, tick
 
@@ -64,7 +64,7 @@ CLAIMS: Final[dict[str, Claim]] = {
     ),
     "speed": Claim(
         claim="the core, a whole backtest, a live frame, the desk, the journal and the start are as fast as stated",
-        where="infra.proofs.speed:prove_speed",
+        where="infra.bench:prove_speed",
     ),
     "bad-input": Claim(
         claim="bad input is refused in one clear line with a non-zero exit, and nothing is lost",
@@ -215,17 +215,25 @@ def show_proof(told: dict[str, Any]) -> None:
         say(f"  {line}")
 
 
-def bench(as_json: AsJson = False) -> None:
+def bench(
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A journal or a recording to measure on; else a generated one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Measure the stated speeds on this machine.
 
     Medians with their spread, beside the bars.
 
     Example: updown bench --json
     """
+    if data is not None:
+        hold_sources([data])
     get_ready()
-    run = importlib.import_module("infra.bench").run_bench
+    from infra.bench import run_bench
+
     with progress("measuring") as told:
-        proof: Proof = run(told)
+        proof = run_bench(data, told)
     values = proof_values(proof)
     if as_json:
         answer(values)
