@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 RECORDINGS: Final = "UPDOWN_RECORDINGS"
 """Environment variable that names the folder of all recordings."""
 
+BOOKS: Final = "pm_btc5m_l2_2026-04"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
@@ -28,9 +30,11 @@ class Claim:
     where: str
     """Module and function, `(folder or None, progress) -> Proof`; imported when it is asked for."""
     recording: str = ""
-    """Name of the recording's folder; "" for a proof that can do without."""
+    """Name of the recording's folder."""
     marks: tuple[str, ...] = ()
     """Files by which a folder is recognised as such a recording."""
+    needed: bool = True
+    """False for a proof that generates its own data where no recording is given."""
 
 
 CLAIMS: Final[dict[str, Claim]] = {
@@ -43,7 +47,7 @@ CLAIMS: Final[dict[str, Claim]] = {
     "l2": Claim(
         claim="replayed level changes reproduce every recorded touch",
         where="infra.cli.prove:_l2",
-        recording="pm_btc5m_l2_2026-04",
+        recording=BOOKS,
         marks=("l2_changes.parquet",),
     ),
     "settlement": Claim(
@@ -61,14 +65,23 @@ CLAIMS: Final[dict[str, Claim]] = {
     "determinism": Claim(
         claim="the same journal gives the same hash in two processes, after a restart, and without the compiler",
         where="infra.proofs.determinism:prove_determinism",
+        recording=BOOKS,
+        marks=("l2_changes.parquet", "*.journal"),
+        needed=False,
     ),
     "speed": Claim(
         claim="the core, a whole backtest, a live frame, the desk, the journal and the start are as fast as stated",
         where="infra.bench:prove_speed",
+        recording=BOOKS,
+        marks=("l2_changes.parquet", "*.journal"),
+        needed=False,
     ),
     "bad-input": Claim(
         claim="bad input is refused in one clear line with a non-zero exit, and nothing is lost",
         where="infra.proofs.bad_input:prove_bad_input",
+        recording=BOOKS,
+        marks=("l2_changes.parquet", "*.journal"),
+        needed=False,
     ),
 }
 
@@ -100,7 +113,7 @@ def prove(
     if not wanted:
         raise Misuse(f"say which claim: --all, or some of {', '.join(CLAIMS)} (updown prove --list)")
     folders = {name: _lenient(name, data) if every else folder_of(name, data) for name in wanted}
-    get_ready(whole=any(not CLAIMS[name].recording for name in wanted))
+    get_ready(whole=any(not CLAIMS[name].needed for name in wanted))
     proofs: list[dict[str, Any]] = []
     worst = Exit.DONE
     for name in wanted:
@@ -120,7 +133,10 @@ def prove(
 
 
 def _list(as_json: bool) -> None:
-    rows = [{"name": name, "claim": row.claim, "recording": row.recording or "-"} for name, row in CLAIMS.items()]
+    rows = [
+        {"name": name, "claim": row.claim, "recording": row.recording, "needed": row.needed}
+        for name, row in CLAIMS.items()
+    ]
     if as_json:
         answer({"claims": rows})
     else:
@@ -173,14 +189,16 @@ def folder_of(name: str, data: Path | None) -> Path | None:
     given = data or (Path(os.environ[RECORDINGS]) if os.environ.get(RECORDINGS) else None)
     if given is not None and not given.is_dir():
         raise Misuse(f"{given}: no such folder; name a recording, or the folder that holds all of them")
-    if not claim.recording:
-        return given
+    if given is None and not claim.needed:
+        return None
     if given is None:
         raise Misuse(f"{name} needs the recording {claim.recording}: give --data DIR, or set {RECORDINGS}")
     if (given / claim.recording).is_dir():
         return given / claim.recording
     if any(next(given.glob(mark), None) for mark in claim.marks):
         return given
+    if not claim.needed and data is None:
+        return None
     raise Misuse(f"{given}: holds neither {claim.recording}/ nor {' and '.join(claim.marks)}, which {name} needs")
 
 
@@ -188,7 +206,7 @@ def _lenient(name: str, data: Path | None) -> "Path | Misuse | None":
     try:
         return folder_of(name, data)
     except Misuse as error:
-        return error
+        return error if CLAIMS[name].needed else None  # the rest of the claims decides what this folder is for
 
 
 def show_proof(told: dict[str, Any]) -> None:

@@ -141,3 +141,26 @@ def test_nothing_heavy_is_imported_to_say_help_or_version() -> None:
             cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert (done.returncode, done.stderr.strip()) == (0, "[]"), word
+
+
+def test_a_claim_that_can_do_without_a_recording_takes_one_only_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from infra.cli.failures import Misuse
+    from infra.cli.prove import folder_of
+
+    monkeypatch.delenv("UPDOWN_RECORDINGS", raising=False)
+    assert folder_of("speed", None) is None
+    with pytest.raises(Misuse, match="give --data DIR, or set UPDOWN_RECORDINGS"):
+        folder_of("l2", None)
+    monkeypatch.setenv("UPDOWN_RECORDINGS", str(tmp_path))
+    assert folder_of("speed", None) is None
+    with pytest.raises(Misuse, match="holds neither"):
+        folder_of("speed", tmp_path)
+    books = tmp_path / CLAIMS["speed"].recording
+    books.mkdir()
+    assert folder_of("speed", None) == folder_of("l2", tmp_path) == books
+    (tmp_path / "000001.journal").touch()
+    assert folder_of("speed", tmp_path) == books
+    books.rmdir()
+    assert folder_of("speed", tmp_path) == tmp_path
