@@ -13,12 +13,12 @@ from tools.volatility import LEVEL_PRIOR_RATIO, open_volatility
 def new_world(params: Params, cash_micros: int = 0) -> World:
     """Give a world that knows nothing yet but its parameters."""
     world = one(World)
-    _begin(world, params, int(params_hash(params)[:15], 16), cash_micros)
+    begin(world, params, int(params_hash(params)[:15], 16), cash_micros)
     return world
 
 
 @compiled
-def _begin(world: World, params: Params, params_hash: int, cash_micros: int) -> None:
+def begin(world: World, params: Params, params_hash: int, cash_micros: int) -> None:
     world.version_code = WORLD_VERSION
     world.params = params
     world.params_hash = params_hash

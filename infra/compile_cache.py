@@ -19,9 +19,9 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 FLOORS: Final = ("state", "tools", "agents", "graph", "evals")
-PARTS: Final = ("venue", "core")
+PARTS: Final = ("core", "sides")
 READY: Final = "ready"
-KEPT: Final = 3
+KEPT: Final = 8
 """Digests whose machine code is kept; older ones are removed."""
 
 FILES_EXPECTED: Final = 300
