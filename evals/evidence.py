@@ -1,4 +1,4 @@
-"""Sequential evidence of a run: which results the test is told, and what it made of them."""
+"""Evidence of a run: what the sequential test is told and makes of it, and the Sharpe ratio after counting tries."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,9 @@ import numpy as np
 
 from evals.results import UNKNOWN_OUTCOME, Fills, ReportInput
 from state.events import Side
+from state.units import MICROS
+from tools.intervals import Estimate
+from tools.returns import deflated_sharpe, sharpe_ratio
 from tools.sequential import evidence_curve
 
 
@@ -18,6 +21,30 @@ class Evidence:
     line: tuple[tuple[float, float], ...]
     """Log e-values for and against the edge, after each result."""
     refused_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """The Sharpe ratio of the traded windows, and what is left of it after counting how often one looked."""
+
+    sharpe: Estimate
+    """Per traded window, not annualized."""
+    p_real: float
+    """Chance that it is above what the best of `tries_count` worthless variants would show; NaN: cannot be said."""
+    tries_count: int
+    tries_sd: float
+
+
+def ratio_of(run: ReportInput) -> Ratio:
+    """Give the Sharpe ratio of the traded windows' profits and its deflation by the tries (`deflated_sharpe`)."""
+    rows = (run.windows.usable == 1) & (run.windows.fills_count > 0)
+    pnl = run.windows.pnl_micros[rows] / MICROS
+    return Ratio(
+        sharpe=sharpe_ratio(pnl),
+        p_real=deflated_sharpe(pnl, run.tries_count, run.tries_sd),
+        tries_count=run.tries_count,
+        tries_sd=run.tries_sd,
+    )
 
 
 def evidence_of(run: ReportInput) -> Evidence:

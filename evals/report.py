@@ -10,7 +10,7 @@ import numpy as np
 from evals.baselines import baseline_interval
 from evals.calibration import edge_by_price, scored
 from evals.certificate import certificate_light
-from evals.evidence import Evidence, evidence_of
+from evals.evidence import Evidence, evidence_of, ratio_of
 from evals.findings import (
     costs_of,
     equity_of,
@@ -116,6 +116,7 @@ def report_json(run: ReportInput) -> dict[str, Any]:
         "refusals": refusals_of(run.refusals, run.gates, dict(run.reasons)),
         "baselines": {b.name: baseline_interval(b) for b in run.baselines},
         "evidence": _evidence(evidence_of(run)),
+        "sharpe_after_tries": ratio_of(run),
         "latency": {s.name: _latency(s.samples_ms, s.budget_ms) for s in run.latency},
         "certificate": {"light": certificate_light(run.checks), "checks": run.checks},
         "rules": run.rules,

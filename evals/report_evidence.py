@@ -1,4 +1,4 @@
-"""The page's evidence: the desk beside rules that need no skill, the sequential test, and the power meter."""
+"""The page's evidence: the desk beside rules that need no skill, the sequential test, the tries, the power meter."""
 
 from math import isfinite
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from evals import charts
 from evals.baselines import baseline_interval
-from evals.evidence import Evidence, evidence_of
+from evals.evidence import Evidence, evidence_of, ratio_of
 from evals.findings import profit_per_window, thinned
-from evals.markup import Safe, empty, figure, joined, money, shown, table, tag
+from evals.markup import Safe, empty, figure, joined, money, percent, shown, table, tag
 from evals.power import power_reading, power_table
 from evals.results import ReportInput
 from state.units import MICROS
@@ -70,7 +70,7 @@ def evidence_section(run: ReportInput) -> Safe:
     )
     if evidence.line:
         drawn = _evidence_chart(evidence)
-    return joined([drawn, _power(run, pnl)])
+    return joined([drawn, _tries(run), _power(run, pnl)])
 
 
 def _evidence_chart(evidence: Evidence) -> Safe:
@@ -103,6 +103,29 @@ def _evidence_chart(evidence: Evidence) -> Safe:
     keys = charts.legend([(0, "evidence for an edge above zero"), (1, "evidence against: edge below zero")])
     title = "Sequential evidence after each traded window, e-value (logarithmic)"
     return tag("div", figure(title, joined([keys, plot.svg(title, *drawn)]), note), class_="wide")
+
+
+def _tries(run: ReportInput) -> Safe:
+    """Say the Sharpe ratio of the traded windows and what is left of it after counting the tries."""
+    ratio = ratio_of(run)
+    title = tag("h3", "After counting the tries")
+    if not isfinite(ratio.p_real):
+        return joined([title, empty("Too few traded windows, or all alike: no Sharpe ratio.")])
+    said = f"Sharpe ratio {shown(ratio.sharpe, '', 2)} per traded window, not annualized. "
+    if ratio.tries_count <= 1:
+        said += (
+            "By the operator's word this is the only variant that was looked at on this data, so nothing is taken off: "
+            f"the chance that the true ratio is above zero is {percent(ratio.p_real)}. "
+        )
+    else:
+        said += (
+            f"{ratio.tries_count:,} variants were looked at on this data: the chance that the true ratio is above what "
+            f"the best of so many worthless ones would show is {percent(ratio.p_real)}. "
+        )
+        if ratio.tries_sd <= 0.0:
+            said += "How far their ratios lie apart was not said, so nothing could be taken off: too favourable. "
+    said += "Trying more and showing the best raises the ratio without an edge (Bailey and Lopez de Prado 2014)."
+    return joined([title, tag("p", said)])
 
 
 def _power(run: ReportInput, pnl: list[float]) -> Safe:

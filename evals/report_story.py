@@ -4,10 +4,14 @@ from math import isfinite
 
 import numpy as np
 
+from evals.calibration import scored
 from evals.findings import Equity, Target, Trades, Verdict, total_profit
 from evals.markup import Safe, empty, joined, moment, money, number, percent, shown, signed, table, tag, unbroken
-from evals.results import UNKNOWN_OUTCOME, ReportInput
+from evals.results import FORECASTERS, UNKNOWN_OUTCOME, ReportInput
 from state.params import BOUNDS
+
+REASONS_SHOWN = 3
+"""Reasons for leaving windows out that the headline names; the rest are counted together."""
 
 VERDICT_KIND = {
     Verdict.NOT_MEASURED: "none",
@@ -23,6 +27,8 @@ def headline(run: ReportInput, trades: Trades) -> str:
     usable = int((run.windows.usable == 1).sum())
     if not len(run.windows):
         return "Nothing was run: the recording holds no window."
+    if not usable and not len(trades.pnl_usd):
+        return _nothing_usable(run)
     if not len(run.orders) and not len(run.fills):
         return (
             f"The desk stood aside in all {usable:,} usable windows: nothing was won, nothing was lost, and nothing is "
@@ -49,6 +55,30 @@ def headline(run: ReportInput, trades: Trades) -> str:
     if profit.high < 0:
         return f"{did} ({span}): a loss that chance does not explain."
     return f"{did} ({span}): this cannot be told from zero."
+
+
+def _nothing_usable(run: ReportInput) -> str:
+    """Say why no window could be traded, most frequent reason first, and what was measured all the same."""
+    said = "No window of this recording has rules, a book, a price and an outcome together, so nothing could be traded"
+    if len(run.orders):
+        said += f" that counts: the {_counted(len(run.orders), 'order')} sent went into windows that are left out"
+    reasons, noun = sorted(run.story.unusable.items(), key=lambda item: (-item[1], item[0])), "window"
+    if reasons:
+        rest = sum(count for _, count in reasons[REASONS_SHOWN:])
+        shortly = [*reasons[:REASONS_SHOWN], *([("other reasons", rest)] if rest else [])]
+        said += f" ({'; '.join(f'{_counted(count, noun)}: {why}' for why, count in shortly)})"
+    measured = [
+        f"{FORECASTERS.get(row.forecaster, row.forecaster)} {row.log_loss.mean:.4f}"
+        for row in scored(run.forecasts)
+        if row.band == "all" and row.forecaster in ("mid", "fair") and isfinite(row.log_loss.mean)
+    ]
+    if not measured:
+        return f"{said}; no forecast could be scored either."
+    row = next(row for row in scored(run.forecasts) if row.band == "all")
+    seen = f"{_counted(row.log_loss.count, 'moment')} in {_counted(row.log_loss.clusters, 'window')}"
+    return (
+        f"{said}. Measured all the same, over {seen}: log loss of {' and of '.join(measured)}, where a coin has 0.6931."
+    )
 
 
 def head(run: ReportInput, trades: Trades, sections: tuple[tuple[str, str], ...]) -> Safe:

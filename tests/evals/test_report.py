@@ -266,6 +266,43 @@ def test_without_trades_no_target_is_passed_and_the_line_is_flat() -> None:
     assert {t["measured"]["mean"] for t in targets} == {None}
 
 
+def unusable() -> ReportInput:
+    """Books of one day and nothing else: no window counts, and forecasts are scored all the same."""
+    run = aside()
+    left_out = {"no price of the coin during the window": 70, "no outcome in the recording": 6, "c": 3, "d": 1, "e": 1}
+    windows = replace(run.windows, usable=np.zeros(81, np.int64))
+    return replace(run, windows=windows, story=replace(run.story, unusable=left_out))
+
+
+def test_without_a_usable_window_the_headline_says_why_and_what_was_measured_all_the_same() -> None:
+    run = unusable()
+    said = report_json(run)["headline"]
+    assert said.startswith("No window of this recording has rules, a book, a price and an outcome together")
+    assert "(70 windows: no price of the coin during the window; 6 windows: no outcome in the recording; 3 w" in said
+    assert "; 2 windows: other reasons)" in said and "stood aside" not in said
+    mid = next(row for row in report_json(run)["scores"] if (row["forecaster"], row["band"]) == ("mid", "all"))
+    assert f"book's middle {mid['log_loss']['mean']:.4f}" in said
+    assert f"over {mid['log_loss']['count']:,} moments in {mid['log_loss']['clusters']} windows" in said
+    bare = replace(run, forecasts=Forecasts())
+    assert report_json(bare)["headline"].endswith("; no forecast could be scored either.")
+    ordered = replace(unusable(), orders=example().orders)
+    assert "sent went into windows that are left out" in report_json(ordered)["headline"]
+
+
+def test_the_sharpe_ratio_is_deflated_by_the_tries_that_were_made() -> None:
+    once = example(edge=0.05)
+    often = replace(once, tries_count=200, tries_sd=0.3)
+    found = [report_json(run)["sharpe_after_tries"] for run in (once, often)]
+    assert found[0]["sharpe"] == found[1]["sharpe"]
+    assert found[1]["p_real"] < found[0]["p_real"] - 0.05
+    assert "the only variant that was looked at" in words_of(once)
+    assert "200 variants were looked at on this data" in words_of(often)
+    assert f"{100 * found[1]['p_real']:.1f} %" in words_of(often)
+    assert "too favourable" in words_of(replace(often, tries_sd=0.0))
+    assert "no Sharpe ratio" in words_of(example(traded=2))
+    assert report_json(aside())["sharpe_after_tries"]["p_real"] is None
+
+
 def test_one_trade_is_shown_without_an_interval() -> None:
     run = example(windows=5, traded=1, seed=2)
     keep = Fills(**{f.name: getattr(run.fills, f.name)[:1] for f in fields(Fills)})
