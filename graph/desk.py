@@ -63,7 +63,7 @@ Desk = CompiledStateGraph[DeskState, None, DeskInput, DeskState]
 def build(recall: Callable[[str], Value] | None = None) -> "StateGraph[DeskState, None, DeskInput, DeskState]":
     """Lay out the desk from the stage table: agents between `look` and `fuse`, a way out behind every gate.
 
-    With `recall`, a first node fetches the view that `recorded` names when no view is given.
+    With `recall`, a first node fetches the view that `recorded` names; without a name the given view stands.
     """
     desk: StateGraph[DeskState, None, DeskInput, DeskState] = StateGraph(DeskState, input_schema=DeskInput)
     for stage in STAGES:
@@ -133,7 +133,11 @@ def _node(stage: Stage) -> Node:
 
 def _recall(recall: Callable[[str], Value]) -> Node:
     async def work(state: DeskState) -> dict[str, Value]:
-        return {} if state.get("market") is not None else {"market": recall(state.get("recorded", ""))}
+        name = state.get("recorded", "")
+        if not name and state.get("market") is not None:
+            return {}
+        # The name is used up: a thread keeps its state, and the next run on it may paste a view instead.
+        return {"market": recall(name), "recorded": ""}
 
     work.__doc__ = "Fetch the recorded view that was named."
     return work
@@ -162,6 +166,8 @@ async def _stand_aside(state: DeskState) -> dict[str, Value]:
     gate, reason = closed_gate(state)
     mandate: Any = one(RECORDS["mandate"])
     values: dict[str, Value] = dict(state)
+    if gate is Gate.LOOK:
+        values.pop("alpha", None)  # where a thread is run again, it is the run before's
     keys = ("market", "sight", "forecast", "alpha")
     view, sight, forecast, alpha = (as_row(key, values[key]) if key in values else blank(key) for key in keys)
     stand_aside(_params(state), view, sight, forecast, alpha, int(gate), reason, mandate)
