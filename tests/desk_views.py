@@ -99,7 +99,7 @@ class Witnessed:
         at = 0
         while at < len(events) and len(self.views) < most:
             before = int(self.world.event_seq)
-            chunk = events[at : at + 4_096]
+            chunk: Any = events[at : at + 4_096]
             count = receive_rows(self.worlds, chunk, len(chunk), REGISTRY, self.commands)
             at += int(self.world.event_seq) - before
             self._do(count, keep)
