@@ -30,13 +30,12 @@ from evals.account_desk import (
 from evals.account_fills import Book, fill_looks, fills_of, join, order_looks, orders_of
 from evals.account_story import rules_of_day, story_of, windows_of
 from evals.backtest import Ledgers
-from evals.baselines import baselines
-from evals.calibration import scored
+from evals.baselines import Moments, baselines
 from evals.causes import Causes, mandate_times
 from evals.census import Census, Listing
 from evals.certificate import certify
 from evals.limits import APART, cannot_show, limit_lines
-from evals.results import Fills, ReportInput
+from evals.results import Fills, Refusals, ReportInput
 from evals.witness import Witness
 from state.events import Source
 from state.params import params_hash
@@ -96,6 +95,42 @@ def report_input(ledgers: Ledgers, census: Census, chunks: Iterable[Rows], facts
     listings = census.listings()
     book = join(ledgers.orders, ledgers.messages, listings)
     home = numbered(ledgers.lines, listings)
+    causes = Causes(book.placed, ledgers.messages, mandate_times(ledgers.lines, ledgers.terms.desk_delay_ns))
+    looked = _look(ledgers, listings, book, home, chunks, causes)
+    windows, unusable = windows_of(
+        listings, ledgers.windows, Counter(looked.fills.window_s.tolist()), ledgers.params
+    )  # fmt: skip
+    forecasts, other_forecasts = apart(forecasts_of(ledgers.lines, home, listings))
+    run = replace(
+        _named(ledgers, facts, listings),
+        story=story_of(census.sources(), listings, unusable, facts.licences),
+        fills=looked.fills,
+        orders=orders_of(book),
+        windows=windows,
+        forecasts=forecasts,
+        other_forecasts=other_forecasts,
+        refusals=looked.refusals,
+        baselines=baselines(looked.moments, SIZE_MICROS, np.random.default_rng(ledgers.terms.seed)),
+        latency=stages_of(census.sources(), ledgers.lines, book, ledgers.terms.desk_delay_ns),
+        fills_are_illustrative=not ledgers.terms.trades_known and len(book.placed) > 0,
+        extra=_extra(ledgers, census, book, looked.fills, causes),
+    )
+    return replace(run, checks=certify(run))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What only the second look at the tape could tell."""
+
+    fills: Fills
+    refusals: Refusals
+    moments: Moments
+
+
+def _look(
+    ledgers: Ledgers, listings: Sequence[Listing], book: Book, home: Ints, chunks: Iterable[Rows], causes: Causes
+) -> Looked:
+    """Walk the tape once more and ask what was there when we decided, were matched, refused, and at set moments."""
     aside = refused_lines(ledgers.lines, home)
     refused, refused_home = ledgers.lines[aside], home[aside]
     tokens = better_token(refused)
@@ -103,14 +138,17 @@ def report_input(ledgers: Ledgers, census: Census, chunks: Iterable[Rows], facts
     first = refusal_looks(refused, tokens, late[refused_home])
     second = moment_looks(listings, late.tolist())
     asked = Questions([order_looks(book), first[0], second[0]], [fill_looks(book), first[1], second[1]])
-    causes = Causes(book.placed, ledgers.messages, mandate_times(ledgers.lines, ledgers.terms.desk_delay_ns))
     desk, venue = asked.cut(*_walk(chunks, asked, causes))
-    fills = fills_of(book, desk[0], venue[0], causes.seen_ns)
-    windows, unusable = windows_of(
-        listings, ledgers.windows, Counter(fills.window_s.tolist()), ledgers.params
-    )  # fmt: skip
-    forecasts, others = apart(forecasts_of(ledgers.lines, home, listings))
-    run = ReportInput(
+    return Looked(
+        fills=fills_of(book, desk[0], venue[0], causes.seen_ns),
+        refusals=refusals_of(refused, refused_home, listings, tokens, desk[1], venue[1]),
+        moments=moments_of(listings, desk[2], venue[2]),
+    )
+
+
+def _named(ledgers: Ledgers, facts: Facts, listings: Sequence[Listing]) -> ReportInput:
+    """Begin a report's input with what was known before anything was measured."""
+    return ReportInput(
         title=facts.title,
         mode=facts.mode,
         made=facts.made,
@@ -120,30 +158,16 @@ def report_input(ledgers: Ledgers, census: Census, chunks: Iterable[Rows], facts
         params_hash=params_hash(ledgers.params),
         params=as_dict(ledgers.params),
         capital_usd=ledgers.terms.cash_micros / MICROS,
-        story=story_of(census.sources(), listings, unusable, facts.licences),
         rules=rules_of_day(listings),
         cannot_show=cannot_show(facts.kinds),
         limits=_limits(facts, listings),
-        fills=fills,
-        orders=orders_of(book),
-        windows=windows,
-        forecasts=forecasts,
-        refusals=refusals_of(refused, refused_home, listings, tokens, desk[1], venue[1]),
         gates=tuple(gate.name.lower() for gate in Gate),
         reasons={int(reason): words for reason, words in WORDS.items()},
-        baselines=baselines(
-            moments_of(listings, desk[2], venue[2]), SIZE_MICROS, np.random.default_rng(ledgers.terms.seed)
-        ),
-        latency=stages_of(census.sources(), ledgers.lines, book, ledgers.terms.desk_delay_ns),
         seed=ledgers.terms.seed,
         tries_count=facts.tries_count,
         tries_sd=facts.tries_sd,
-        fills_are_illustrative=census.trades_count == 0 and len(book.placed) > 0,
-        extra=_extra(ledgers, census, book, fills, causes)
-        | ({"scores_of_other_windows": scored(others)} if others is not None else {}),
+        **_curve(listings),
     )
-    run = replace(run, **_curve(listings))
-    return replace(run, checks=certify(run))
 
 
 def _walk(chunks: Iterable[Rows], asked: Questions, causes: Causes) -> tuple[Rows, Rows]:
@@ -173,7 +197,8 @@ def _limits(facts: Facts, listings: Sequence[Listing]) -> tuple[str, ...]:
 
 
 def _curve(listings: Sequence[Listing]) -> dict[str, Any]:
-    """Give the fee curve of most windows, to be drawn."""
+    """Give the fee curve of most windows, of those with a book where there are any: to be drawn beside their prices."""
+    listings = [each for each in listings if each.book_first_s == each.book_first_s] or listings
     curves = Counter(
         (
             int(listing.rules.fee_rate_ppm),

@@ -45,10 +45,16 @@ def numbered(lines: Rows, listings: Sequence[Listing]) -> Ints:
 
 
 def forecasts_of(lines: Rows, home: Ints, listings: Sequence[Listing]) -> Forecasts:
-    """Give what was forecast at the grid's moments of every window with an outcome; silent moments are left out."""
+    """Give what was forecast at the grid's moments of every window with an outcome; silent moments are left out.
+
+    A moment with half a book and no price is kept for the price that was offered, but the desk's 0.5 there says that
+    it had nothing to go on: no forecast, so none is scored.
+    """
     rows = _on_grid(lines, home, listings)
-    rows = rows[(lines["p_mid"][rows] >= 0.0) | (lines["p_fair"][rows] >= 0.0)]
-    table = {"fused": lines["p_up"][rows].astype(np.float64)}
+    founded = (lines["p_mid"][rows] >= 0.0) | (lines["p_fair"][rows] >= 0.0)
+    kept = founded | (lines["ask_bps"][rows] >= 0).any(axis=1)
+    rows, founded = rows[kept], founded[kept]
+    table = {"fused": np.where(founded, lines["p_up"][rows].astype(np.float64), np.nan)}
     table |= {name: _probability(lines[f"p_{name}"][rows]) for name in ("fair", "mid", "point")}
     table["coin"] = np.full(len(rows), 0.5)
     homes = [listings[row] for row in home[rows]]
@@ -63,21 +69,24 @@ def forecasts_of(lines: Rows, home: Ints, listings: Sequence[Listing]) -> Foreca
     )
 
 
-def apart(forecasts: Forecasts) -> tuple[Forecasts, Forecasts | None]:
+def apart(forecasts: Forecasts) -> tuple[Forecasts, Forecasts]:
     """Part forecasts whose forecasters never meet: books of one day and prices of another have no moment in common.
 
-    Scores are of common moments only, so together they would have none. Gives the larger part, and the smaller one.
+    Scores are of common moments only, so together they would have none. Gives the larger part, and the smaller one:
+    empty where nothing had to be parted.
     """
     out = crowded_out(forecasts.p_up["mid"], forecasts.p_up["fair"])
     if not out:
-        return forecasts, None
-    with_mid, with_fair = (_part(forecasts, name) for name in ("mid", "fair"))
-    return (with_fair, with_mid) if out == ("mid",) else (with_mid, with_fair)
+        return forecasts, Forecasts()
+    priced = np.isfinite(forecasts.p_up["fair"])
+    with_price = _part(forecasts, priced, "windows with a price")
+    with_book = _part(forecasts, ~priced, "windows with a book")
+    return (with_price, with_book) if out == ("mid",) else (with_book, with_price)
 
 
-def _part(forecasts: Forecasts, name: str) -> Forecasts:
-    keep = np.isfinite(forecasts.p_up[name])
+def _part(forecasts: Forecasts, keep: NDArray[np.bool_], called: str) -> Forecasts:
     return Forecasts(
+        called=called,
         window_s=forecasts.window_s[keep],
         left_s=forecasts.left_s[keep],
         up=forecasts.up[keep],

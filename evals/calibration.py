@@ -59,6 +59,23 @@ class EdgeRow:
     """Payout less ask, in bps of a dollar per share."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookRow:
+    """The book as a forecaster at one moment before the close, with what an empty side does to it."""
+
+    left_s: int
+    count: int
+    """Moments with an offer on at least one side."""
+    one_sided_count: int
+    """... of which one side was empty: there is no middle."""
+    mid: Estimate
+    """Brier score of the middle, where both sides were there."""
+    touch: Estimate
+    """Brier score of the middle over all of them, an empty side taken at its bound: bid 0, ask one dollar."""
+    fused: Estimate
+    """Brier score of the fused forecast, where it had anything to go on."""
+
+
 def scored(forecasts: Forecasts, reference: str = "mid", level: float = 0.95) -> tuple[ScoreRow, ...]:
     """Score every forecaster pooled and by band, all on the same moments.
 
@@ -140,6 +157,38 @@ def edge_by_price(forecasts: Forecasts, bucket_bps: int = 1000, level: float = 0
                     edge_bps=clustered_interval(won[rows] * 10_000.0 - ask[rows], windows[rows], level),
                 )
             )
+    return tuple(found)
+
+
+def book_by_moment(forecasts: Forecasts, level: float = 0.95) -> tuple[BookRow, ...]:
+    """Score the book's middle at each moment, without and with the books that had one side only.
+
+    Late in a window the loser's bids are gone: scored on whole books alone, the book looks worse than it was, as just
+    the undecided windows are left. With the empty side at its bound every book counts.
+    """
+    y = forecasts.up.astype(float)
+    bid, ask = forecasts.bid_bps, forecasts.ask_bps
+    has_bid, has_ask = np.isfinite(bid), np.isfinite(ask)
+    there, whole = has_bid | has_ask, has_bid & has_ask
+    touch = (np.where(has_bid, bid, 0.0) + np.where(has_ask, ask, 10_000.0)) / 20_000.0
+    fused = forecasts.p_up.get("fused", np.full(len(y), np.nan))
+
+    def brier(p: Values, keep: NDArray[np.bool_]) -> Estimate:
+        return clustered_interval(brier_losses(p[keep], y[keep]), forecasts.window_s[keep], level)
+
+    found = []
+    for left_s in sorted(set(forecasts.left_s[there].tolist()), reverse=True):
+        rows = there & (forecasts.left_s == left_s)
+        found.append(
+            BookRow(
+                left_s=left_s,
+                count=int(rows.sum()),
+                one_sided_count=int((rows & ~whole).sum()),
+                mid=brier(touch, rows & whole),
+                touch=brier(touch, rows),
+                fused=brier(fused, rows & np.isfinite(fused)),
+            )
+        )
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from evals.baselines import baseline_interval
-from evals.calibration import edge_by_price, scored
+from evals.calibration import book_by_moment, curves, edge_by_price, scored
 from evals.certificate import certificate_light
 from evals.evidence import Evidence, evidence_of, ratio_of
 from evals.findings import (
@@ -25,11 +25,11 @@ from evals.findings import (
 from evals.markup import Safe, joined, tag, text
 from evals.report_desk import certificate_section, latency_section, refusals_section
 from evals.report_evidence import baselines_section, evidence_section
-from evals.report_forecasts import calibration_section, edge_section, scores_section
+from evals.report_forecasts import forecasts_section
 from evals.report_money import costs_section, equity_section, fills_section
 from evals.report_story import data_story, head, headline, limits, parameters_table, rules_table, target_cards
 from evals.report_style import STYLE
-from evals.results import ReportInput
+from evals.results import FORECASTERS, Forecasts, ReportInput
 from tools.sequential import EVIDENCE_BAR_LOG
 
 SECTIONS: Final[tuple[tuple[str, str], ...]] = (
@@ -56,13 +56,7 @@ def render_report(run: ReportInput) -> str:
     parts: dict[str, Safe] = {
         "targets": target_cards(targets_of(run, trades, equity)),
         "data": data_story(run),
-        "forecasts": joined(
-            [
-                scores_section(run.forecasts),
-                calibration_section(run.forecasts),
-                edge_section(run),
-            ]
-        ),
+        "forecasts": forecasts_section(run),
         "money": equity_section(run, equity),
         "costs": costs_section(run),
         "fills": fills_section(run),
@@ -112,7 +106,7 @@ def report_json(run: ReportInput) -> dict[str, Any]:
         "markouts": markouts_of(run.fills),
         "fill_rates": fill_rates_of(run.orders),
         "scores": scored(run.forecasts),
-        "edge_by_price": edge_by_price(run.forecasts),
+        "forecasts": [_forecasts(group) for group in run.forecast_groups],
         "refusals": refusals_of(run.refusals, run.gates, dict(run.reasons)),
         "baselines": {b.name: baseline_interval(b) for b in run.baselines},
         "evidence": _evidence(evidence_of(run)),
@@ -125,6 +119,18 @@ def report_json(run: ReportInput) -> dict[str, Any]:
     }
     plain: dict[str, Any] = _plain(found)
     return plain
+
+
+def _forecasts(group: Forecasts) -> dict[str, Any]:
+    return {
+        "called": group.called or "all windows",
+        "moments": len(group),
+        "windows": len(np.unique(group.window_s)),
+        "scores": scored(group),
+        "book_by_moment": book_by_moment(group),
+        "reliability": [curve for name in FORECASTERS for curve in curves(group, name)],
+        "edge_by_price": edge_by_price(group),
+    }
 
 
 def _evidence(evidence: Evidence) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from math import isfinite
 
+import numpy as np
+
 from evals import charts
-from evals.calibration import EdgeRow, ScoreRow, curves, edge_by_price, scored
+from evals.calibration import EdgeRow, ScoreRow, book_by_moment, curves, edge_by_price, scored
 from evals.markup import Safe, empty, figure, joined, number, percent, shown, signed, table, tag
 from evals.results import FORECASTERS, Forecasts, ReportInput
 from tools.fees import fee_bps
@@ -11,6 +13,46 @@ from tools.scores import Recalibration
 
 DRAWN = ("fused", "mid", "fair")
 """Forecasters in the reliability panels: more would hide each other."""
+
+
+def forecasts_section(run: ReportInput) -> Safe:
+    """Write all about the forecasts; windows that share no moment with the others stand apart."""
+    groups = run.forecast_groups
+    if not groups:
+        return empty("No forecast at a moment with a known outcome: nothing to score.")
+    parts: list[object] = []
+    for group in groups:
+        if group.called:
+            count = f"{len(group):,} moments in {len(set(group.window_s.tolist())):,} windows"
+            parts.append(tag("h3", f"{group.called[0].upper()}{group.called[1:]}: {count}"))
+        parts += [scores_section(group), books_section(group), calibration_section(group)]
+        if not group.called or np.isfinite(group.ask_bps).any() or np.isfinite(group.bid_bps).any():
+            parts.append(edge_section(run, group))
+    return joined(parts)
+
+
+def books_section(forecasts: Forecasts) -> Safe:
+    """Say at each moment how often the book had one side only, and what that does to the score of its middle."""
+    rows = book_by_moment(forecasts)
+    if not any(row.one_sided_count for row in rows):
+        return Safe("")
+    head = ("seconds to close", "books", "one side empty", "Brier of the middle, whole books",
+            "Brier of all, empty side at its bound", "Brier of the fused forecast")  # fmt: skip
+    body = [
+        (
+            f"{row.left_s}", f"{row.count:,}",
+            f"{row.one_sided_count:,} ({percent(row.one_sided_count / row.count, 0)})",
+            shown(row.mid, digits=4), shown(row.touch, digits=4), shown(row.fused, digits=4),
+        )
+        for row in rows
+    ]  # fmt: skip
+    one_sided, count = sum(row.one_sided_count for row in rows), sum(row.count for row in rows)
+    note = (
+        f"{one_sided:,} of {count:,} books had one side only and so no middle: they are left out of the scores above. "
+        "As they are the decided windows, the middle of the whole books looks worse late than the book was; with a "
+        "missing bid at 0 and a missing ask at one dollar every book counts. Brier, 95 % by window."
+    )
+    return joined([table(head, body, "The book as a forecaster, by moment"), tag("p", note, class_="note")])
 
 
 def calibration_section(forecasts: Forecasts) -> Safe:
@@ -46,7 +88,7 @@ def calibration_section(forecasts: Forecasts) -> Safe:
         "share one outcome.",
         class_="note",
     )
-    return joined([tag("h3", "Reliability by time to close"), keys, tag("div", *panels, class_="small"), note])
+    return joined([tag("h4", "Reliability by time to close"), keys, tag("div", *panels, class_="small"), note])
 
 
 def scores_section(forecasts: Forecasts) -> Safe:
@@ -131,9 +173,9 @@ def _difference_chart(rows: tuple[ScoreRow, ...], reference: str) -> Safe:
     return tag("div", figure(title, joined([keys, plot.svg(title, *drawn)])), class_="wide")
 
 
-def edge_section(run: ReportInput) -> Safe:
+def edge_section(run: ReportInput, forecasts: Forecasts) -> Safe:
     """Draw what every price was worth, with the fee that it would have cost beside it."""
-    rows = edge_by_price(run.forecasts)
+    rows = edge_by_price(forecasts)
     if not rows:
         return empty("No book with an ask and a known outcome: the edge by price is not measured.")
     ends = [v / 100 for row in rows for v in (row.edge_bps.mean, row.edge_bps.low, row.edge_bps.high)]

@@ -17,6 +17,7 @@ main{max-width:1220px;margin:0 auto;padding:20px 24px 60px}
 h1{font-size:22px;line-height:1.25;margin:0 0 2px}
 h2{font-size:19px;line-height:1.3;margin:44px 0 4px;padding-top:14px;border-top:1px solid var(--rule)}
 h3{font-size:15px;margin:22px 0 4px}
+h4{font-size:13px;margin:18px 0 2px}
 p{margin:6px 0;max-width:88ch}
 .meta,.note,.lead{color:var(--soft)}
 .meta{font-size:13px;overflow-wrap:anywhere}

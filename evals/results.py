@@ -129,6 +129,8 @@ class Windows(Columns):
 class Forecasts:
     """What was said at moments of windows, by several forecasters side by side."""
 
+    called: str = ""
+    """What its windows have in common, where a run's windows had to be scored in two groups; "" for all of a run's."""
     window_s: Ints = field(default_factory=_ints)
     left_s: Ints = field(default_factory=_ints)
     """Seconds to the close."""
@@ -278,6 +280,8 @@ class ReportInput:
     orders: Orders = field(default_factory=Orders)
     windows: Windows = field(default_factory=Windows)
     forecasts: Forecasts = field(default_factory=Forecasts)
+    other_forecasts: Forecasts = field(default_factory=Forecasts)
+    """Those of windows that share no moment with the first group: books of one day, prices of another."""
     refusals: Refusals = field(default_factory=Refusals)
     gates: tuple[str, ...] = ()
     reasons: Mapping[int, str] = field(default_factory=dict)
@@ -298,3 +302,8 @@ class ReportInput:
     """True where the data cannot support maker fills: they are shown, and not counted as evidence."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further facts for the JSON only."""
+
+    @property
+    def forecast_groups(self) -> tuple[Forecasts, ...]:
+        """Give the groups of windows that forecasts are scored in, the larger one first; empty ones are left out."""
+        return tuple(group for group in (self.forecasts, self.other_forecasts) if len(group))

@@ -135,7 +135,8 @@ def show_run(told: dict[str, Any]) -> None:
         ("run hash", told["run"]["run_hash"]),
     ]
     table(("figure", "measured"), rows, "The run")
-    show_scores(found["scores"])
+    for group in found["forecasts"]:
+        show_scores(group)
     refused = [(row["gate"], row["why"], row["count"]) for row in told["refusals"]]
     if refused:
         table(("gate", "why the desk stood aside", "runs"), refused, "Refusals")
@@ -145,18 +146,24 @@ def show_run(told: dict[str, Any]) -> None:
     say(f"again    updown replay {told['folder']}")
 
 
-def show_scores(rows: list[dict[str, Any]]) -> None:
-    """Print pooled log losses beside the reference's: the book's middle where it was known, or a coin."""
-    pooled = [row for row in rows if row["band"] == rows[0]["band"]]
+def show_scores(group: dict[str, Any]) -> None:
+    """Print a group's pooled scores beside the reference's: the book's middle where it was known, or a coin."""
+    pooled = [row for row in group["scores"] if row["band"] == "all"]
     if not pooled:
         return
     reference = next((row["forecaster"] for row in pooled if row["against"]["mean"] == 0.0), "the reference")
     cells = [
-        (row["forecaster"], interval(row["log_loss"], 4), interval(row["against"], 4), row["log_loss"]["count"])
+        (
+            row["forecaster"],
+            *(interval(row[name], 4).replace("+", "") for name in ("brier", "log_loss")),
+            interval(row["against"], 4),
+        )
         for row in pooled
     ]
-    head = ("forecaster", "log loss", f"less that of {reference}", "moments")
-    table(head, cells, f"Scores (below 0 beats {reference})")
+    head = ("forecaster", "Brier", "log loss", f"less that of {reference}")
+    count = pooled[0]["log_loss"]
+    of = f"{count['count']:,} moments in {count['clusters']:,} windows"
+    table(head, cells, f"Scores, {group['called']}: {of} (below 0 beats {reference})")
 
 
 def interval(estimate: dict[str, Any], digits: int = 2) -> str:

@@ -373,11 +373,29 @@ def test_forecasts_of_books_and_of_prices_on_other_days_are_scored_apart() -> No
     )
     larger, smaller = apart(both)
     assert larger.window_s.tolist() == [300, 600]
-    assert smaller is not None
     assert smaller.window_s.tolist() == [0]
+    assert (larger.called, smaller.called) == ("windows with a price", "windows with a book")
     together, none = apart(larger)
-    assert none is None
+    assert len(none) == 0
     assert together is larger
+
+
+def test_a_book_with_one_side_goes_with_the_books() -> None:
+    nan = float("nan")
+    both = Forecasts(
+        window_s=np.array([0, 0, 600, 600, 600]),
+        left_s=np.array([60, 5, 60, 30, 5]),
+        up=np.array([1, 1, 1, 1, 1]),
+        p_up={
+            "fused": np.array([0.5, nan, 0.6, 0.6, 0.6]),
+            "mid": np.array([0.5, nan, nan, nan, nan]),
+            "fair": np.array([nan, nan, 0.6, 0.6, 0.6]),
+        },
+        bid_bps=np.array([4_900.0, 9_900.0, nan, nan, nan]),
+        ask_bps=np.array([5_100.0, nan, nan, nan, nan]),
+    )
+    larger, smaller = apart(both)
+    assert (larger.window_s.tolist(), smaller.left_s.tolist()) == ([600, 600, 600], [60, 5])
 
 
 def test_every_kind_of_recording_says_what_it_cannot_show() -> None:

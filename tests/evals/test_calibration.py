@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evals.calibration import COIN, curves, edge_by_price, scored
+from evals.calibration import COIN, book_by_moment, curves, edge_by_price, scored
 from evals.results import Forecasts
 from tools.scores import log_loss
 
@@ -97,3 +97,22 @@ def test_an_empty_side_of_the_book_is_no_price() -> None:
         window_s=forecasts.window_s, left_s=forecasts.left_s, up=forecasts.up, p_up={}, bid_bps=bids, ask_bps=asks
     )
     assert edge_by_price(only) == ()
+
+
+def test_an_empty_side_of_the_book_is_counted_and_taken_at_its_bound() -> None:
+    nan = float("nan")
+    forecasts = Forecasts(
+        window_s=np.array([0, 300, 600, 900, 0]),
+        left_s=np.array([5, 5, 5, 5, 60]),
+        up=np.array([1, 0, 1, 1, 1]),
+        p_up={"fused": np.array([nan, nan, 0.8, nan, 0.5]), "mid": np.array([nan, nan, 0.7, nan, 0.5])},
+        bid_bps=np.array([9_800.0, nan, 6_800.0, nan, 4_000.0]),
+        ask_bps=np.array([nan, 200.0, 7_200.0, nan, 6_000.0]),
+    )
+    early, late = book_by_moment(forecasts)
+    assert (early.left_s, early.count, early.one_sided_count, early.mid.mean) == (60, 1, 0, 0.25)
+    assert (late.left_s, late.count, late.one_sided_count) == (5, 3, 2)
+    assert late.mid.mean == pytest.approx(0.3**2)
+    assert late.touch.mean == pytest.approx((0.01**2 + 0.01**2 + 0.3**2) / 3)
+    assert late.fused.mean == pytest.approx(0.2**2)
+    assert book_by_moment(Forecasts()) == ()
