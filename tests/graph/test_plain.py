@@ -44,14 +44,14 @@ def busy_moment() -> tuple[Any, Any]:
 
 
 def digest(ledgers: Any) -> dict[str, Any]:
-    """Hash every field of every ledger and of both memories; not the padding, which no mode promises."""
+    """Hash every field of every ledger and of both memories, to name what differs; the run's hash is of all bytes."""
     told: dict[str, Any] = {name: hashlib.sha256(ledgers_bytes(getattr(ledgers, name))).hexdigest() for name in LEDGERS}
     for part in ("world", "exchange"):
         row = getattr(ledgers, part)
         for name in row.dtype.names:
             told[f"{part}.{name}"] = hashlib.sha256(field_bytes(row[name])).hexdigest()
     counts = {f"{name} rows": len(getattr(ledgers, name)) for name in LEDGERS}
-    return told | counts
+    return told | counts | {"run_hash": ledgers.run_hash}
 
 
 def field_bytes(value: Any) -> bytes:
@@ -75,10 +75,10 @@ def keep(folder: Path, begun: Any, events: Any) -> None:
 
 
 def run(folder: Path) -> dict[str, Any]:
-    """Go on from what was kept."""
+    """Go on from what was kept (a copy by NumPy would leave the padding to chance, so the bytes are the memory)."""
     backtest = Backtest(default_params(BOLD))
     for name, record in MEMORY.items():
-        setattr(backtest, name, np.frombuffer((folder / name).read_bytes(), layout(record)).copy()[0])
+        setattr(backtest, name, np.frombuffer(bytearray((folder / name).read_bytes()), layout(record))[0])
     backtest._rest = np.load(folder / "rest.npy").astype(EVENT)
     backtest.feed(np.load(folder / "events.npy").astype(EVENT), final=True)
     return digest(backtest.ledgers())
