@@ -16,6 +16,8 @@ class Limits:
     """The one clause for the headline; no capital, no full stop."""
     lines: tuple[str, ...]
     synthetic: bool = False
+    printless: bool = False
+    """Its books come without trade prints: maker fills on them are inferred."""
 
 
 _LAST_TICK: Final = (
@@ -41,6 +43,7 @@ LIMITS: Final[Mapping[str, Limits]] = MappingProxyType(
                 "finishes are somewhat too few.",
                 _LAST_TICK,
             ),
+            printless=True,
         ),
         "chainlink_day": Limits(
             called="settlement stream",
@@ -81,6 +84,7 @@ LIMITS: Final[Mapping[str, Limits]] = MappingProxyType(
                 "seen; depth, queues and fills cannot.",
                 "The venue's own time is missing, and so are the last seconds of each window.",
             ),
+            printless=True,
         ),
         "ladder": Limits(
             called="late looks",
@@ -91,6 +95,7 @@ LIMITS: Final[Mapping[str, Limits]] = MappingProxyType(
                 "Its probe of maker fills is a rule on displayed sizes, not an order.",
                 _LAST_TICK,
             ),
+            printless=True,
         ),
         "generated": Limits(
             called="generated",

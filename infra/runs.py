@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from evals.backtest import LEDGERS, Backtest, Ledgers, Terms
 from evals.census import Census
+from evals.limits import limits_of
+from infra.accounts import kinds_of
 from infra.clock import monotonic_ns, now_ns
 from infra.journal.blocks import SEAL, Block, payload_of, walk
 from infra.journal.segments import is_journal, open_bytes, segments
 from infra.recordings.tape import Tape, open_tape
 from infra.version import about_code
-from state.events import EVENT
+from state.events import EVENT, Kind, Source
 from state.params import Params, default_params
 from state.params import params_hash as hash_of
 from state.records import as_dict, fill, layout
@@ -100,6 +102,23 @@ def play_tape(
     backtest.feed(np.zeros(0, EVENT), final=True)
     ledgers = backtest.ledgers()
     return ledgers, (monotonic_ns() - began_ns) / NS_PER_S
+
+
+def trades_known(tape: Tape) -> bool:
+    """Tell whether the venue's trades stand beside its books on a tape; else maker fills can only be inferred.
+
+    A recording whose kind has no prints settles it; other tapes are read until the first print, or to their end. A tape
+    without books needs none.
+    """
+    if any(limits.printless for limits in limits_of(kinds_of(tape.folder))):
+        return False
+    has_levels = False
+    for chunk in tape.chunks():
+        of_venue = chunk["kind_code"][chunk["source_code"] == Source.POLYMARKET_BOOK]
+        if (of_venue == Kind.TRADE_SEEN).any():
+            return True
+        has_levels |= bool((of_venue == Kind.LEVEL_SET).any())
+    return not has_levels
 
 
 def title_of(sources: Sequence[Path], tape: Tape, params: Params, terms: Terms) -> str:

@@ -1,6 +1,7 @@
 """The commands `backtest`, `demo` and `report`: run the desk over recordings and say what came of it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,9 +74,10 @@ def run_and_save(
     from evals.census import Census
     from evals.report import render_report, report_json
     from infra.accounts import account_run
-    from infra.runs import about_run, hold_free, play_tape, save_run, title_of
+    from infra.runs import about_run, hold_free, play_tape, save_run, title_of, trades_known
 
     census = Census()
+    terms = replace(terms, trades_known=trades_known(tape))
     title = title_of(sources, tape, params, terms)
     folder = out or Path("var/runs") / title
     hold_free(folder)
