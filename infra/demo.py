@@ -16,12 +16,13 @@ from state.units import NS_PER_S
 def write_market(folder: Path, *, name: str, windows: int, seed: int) -> dict[str, Any]:
     """Generate a market into a journal and give what its check found, as plain values.
 
-    The same name, windows and seed give the same bytes. A journal that was there is replaced.
+    All have the depth of the demonstration's, so that nothing but the planted mistakes sets them apart. The same name,
+    windows and seed give the same bytes. A journal that was there is replaced.
 
     Raises:
         JournalDamaged: what was written does not read back.
     """
-    spec = replace(SPECS[name], windows=windows)
+    spec = replace(SPECS[name], windows=windows, maker_shares=SPECS["demo"].maker_shares)
     events = generate(spec, seed)
     if is_journal(folder):
         shutil.rmtree(folder)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 Cash = Annotated[float, typer.Option(min=0.0, max=1e9, metavar="USD", help="Capital that the run begins with.")]
 Sources = Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="One journal, or folders of recordings.")]
 Open = Annotated[bool, typer.Option("--open", help="Open the report in the browser.")]
+
+DEMO_WORDS: Final = {
+    "demo": "This market does not exist: its makers' mistakes were planted, so what the desk made here is no evidence "
+    "of an edge; `updown demo --efficient` is a market without them, where the desk mostly stands aside and the rest "
+    "is chance.",
+    "efficient": "This market does not exist: it is the demonstration's without the planted mistakes of its makers, so "
+    "the desk should mostly stand aside, and what it makes or loses here is chance.",
+}
 
 
 def backtest(
@@ -179,10 +187,10 @@ def interval(estimate: dict[str, Any], digits: int = 2) -> str:
 
 
 def demo(
-    windows: Annotated[int, typer.Option(min=1, max=2016, help="Five-minute windows to generate.")] = 6,
-    seed: Seed = 1,
+    windows: Annotated[int, typer.Option(min=1, max=2016, help="Five-minute windows to generate.")] = 12,
+    seed: Seed = 4,
     efficient: Annotated[
-        bool, typer.Option("--efficient", help="A market with nothing to find: the desk should stand aside.")
+        bool, typer.Option("--efficient", help="A market with nothing planted: what is traded is chance.")
     ] = False,
     open_it: Open = False,
     as_json: AsJson = False,
@@ -191,9 +199,10 @@ def demo(
 
     No data, no keys, no network: a synthetic market with planted mistakes of its makers is written to a journal,
     checked, run through the whole desk and reported on. The same seed gives the same market, the same decisions and
-    the same run hash.
+    the same run hash. With --efficient the makers have no such mistakes, and the same
+    desk should mostly stand aside.
 
-    Example: updown demo --windows 12 --open
+    Example: updown demo --open
     """
     get_ready()
     from infra.demo import write_market
@@ -207,12 +216,14 @@ def demo(
     tape = open_tape([home / "journal"])
     told = run_and_save(tape, [home / "journal"], default_params(), terms_of(seed, 100_000.0), home)
     told["journal"] = checked
+    told["market"] = DEMO_WORDS["efficient" if efficient else "demo"]
     if as_json:
         answer(told)
     else:
         rows = f"{checked['rows_count']:,} rows in {checked['segments_count']} sealed segment(s), every checksum holds"
         say(f"journal  {home / 'journal'}: {rows}\n")
         show_run(told)
+        say(f"\n{told['market']}")
     if open_it:
         show_page(Path(told["report"]))
 

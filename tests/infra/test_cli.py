@@ -32,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = Path.cwd()
     os.chdir(home)
     try:
-        done = updown("demo", "--windows", 1, "--json")
+        done = updown("demo", "--windows", 1, "--seed", 1, "--json")
     finally:
         os.chdir(before)
     assert done.exit_code == 0, done.stderr
@@ -198,7 +198,7 @@ def test_a_limit_is_lowered_by_a_word_and_raised_in_the_file_only(tmp_path: Path
 def test_the_demonstration_is_the_same_for_the_same_seed(place: Path, run: Path, tmp_path: Path) -> None:
     first = json.loads((place / "demo.json").read_text())
     done = subprocess.run(
-        [sys.executable, "-m", "infra", "demo", "--windows", "1", "--json"],
+        [sys.executable, "-m", "infra", "demo", "--windows", "1", "--seed", "1", "--json"],
         cwd=tmp_path, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
