@@ -157,6 +157,7 @@ def _blank_market(market: Market) -> None:
     market.has_mid = False
     market.has_fair = False
     market.p_fair = 0.5
+    market.fair_until_ns = 0
     market.fair_logodds = 0.0
     market.posterior_logodds = 0.0
     position = market.position

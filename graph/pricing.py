@@ -11,11 +11,18 @@ from state.world import CLOSE, SLOTS, STRIKE, AssetState, Market, Phase, World
 from tools.average import catch_up_usd, give_average, is_complete, observe, open_average, refresh_average
 from tools.fair import explain_fair, fair_up
 from tools.lag import estimate_lag, note_lead
+from tools.logodds import logodds
 from tools.nowcast import note_price_seen
 from tools.volatility import update_volatility, variance_per_s
 
 STRIKE_LATE_S: Final = 10
 """A stream value stamped this long after the open no longer stands for the strike (first at or after the open does)."""
+
+FAIR_STANDS_NS: Final = 5_000_000
+"""How long fair value stands when only time has passed: in 5 ms the variance left changes by 0.1 % at five seconds."""
+
+LAG_READ_NS: Final = 10 * NS_PER_S
+"""How often the lag is read from its sums: it is a habit of minutes, and reading costs 50 us."""
 
 ROOT_TWO_PI: Final = 2.5066282746310002
 
@@ -45,6 +52,7 @@ def _refresh(state: AssetState, market: Market) -> None:
 def see_price(world: World, asset: int, event: Event) -> bool:
     """Take a price: the settlement stream's observation, or a feed's bid and ask; say whether it was news."""
     state = world.assets[asset]
+    state.changes_count += 1
     news = note_price_seen(
         state.prices,
         int(event.source_code),
@@ -84,6 +92,7 @@ def see_average(world: World, asset: int, event: Event) -> None:
         since_close_s = stamp_s - market.close_ns // NS_PER_S
         if 0 <= since_close_s <= STRIKE_LATE_S and not market.averages[CLOSE].given:
             give_average(market.averages[CLOSE], event.value_usd, 0.0)
+            market.fair_until_ns = 0
 
 
 @compiled
@@ -96,19 +105,22 @@ def see_strike(world: World, market: Market, strike_usd: float, source_code: int
         market.strike_gap_bps = (strike_usd / market.strike_usd - 1.0) * BPS
     market.strike_code = source_code
     market.strike_usd = strike_usd
+    market.fair_until_ns = 0
     give_average(own, strike_usd, 0.0)
 
 
 @compiled
 def renew_asset(world: World, asset: int) -> None:
-    """Once a second: the variance at the front window's horizon, and the lag of its book."""
+    """Once a second: the variance at the front window's horizon; now and then the lag of its book."""
     state = world.assets[asset]
     state.renewed_ns = world.now_ns
+    state.changes_count += 1
     horizon_s = 60.0
     if state.front_slot_id >= 0:
         horizon_s = max((world.markets[state.front_slot_id].close_ns - world.now_ns) / NS_PER_S, 1.0)
     state.variance_per_s = variance_per_s(state.volatility, horizon_s, world.now_ns)
-    if state.front_slot_id >= 0:
+    if state.front_slot_id >= 0 and world.now_ns - state.lag_read_ns >= LAG_READ_NS:
+        state.lag_read_ns = world.now_ns
         estimate_lag(state.lag, state.lag_estimate)
 
 
@@ -148,11 +160,16 @@ def reference_from_ns(state: AssetState, now_ns: int) -> int:
 
 
 @compiled
-def fair_of(world: World, market: Market) -> bool:
-    """Renew the market's fair value of UP; say whether there is one."""
+def renew_fair(world: World, market: Market) -> None:
+    """Reckon the market's fair value of UP anew, unless nothing that moves it has changed since the last time."""
     state = world.assets[market.asset_code]
-    if market.strike_code == 0 or not has_reference(state):
-        return False
+    if market.fair_changes_count == state.changes_count and world.now_ns < market.fair_until_ns:
+        return
+    market.fair_changes_count = state.changes_count
+    market.fair_until_ns = world.now_ns + FAIR_STANDS_NS
+    market.has_fair = market.strike_code != 0 and has_reference(state)
+    if not market.has_fair:
+        return
     market.p_fair = fair_up(
         market.averages[CLOSE],
         market.averages[STRIKE],
@@ -161,7 +178,7 @@ def fair_of(world: World, market: Market) -> bool:
         reference_var_usd2(state),
         state.variance_per_s,
     )
-    return True
+    market.fair_logodds = logodds(market.p_fair)
 
 
 @compiled

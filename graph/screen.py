@@ -6,7 +6,7 @@ fired it, and that pair is the answer to "why did this trade fire?".
 
 from typing import Final
 
-from graph.pricing import fair_of
+from graph.pricing import renew_fair
 from graph.signals import quote_price_bps
 from state.compiled import compiled
 from state.desk import Mandate
@@ -17,7 +17,7 @@ from state.records import Rows
 from state.units import BPS, MICROS
 from state.world import Market, Phase, World
 from tools.fees import fee_bps
-from tools.logodds import logodds, probability
+from tools.logodds import probability
 
 COMMANDS: Final = 64
 """Room for the commands of one event; what does not fit waits for the next tick."""
@@ -54,9 +54,7 @@ def screen(world: World, slot: int, commands: Rows[Command], count: int) -> int:
 def _renew(world: World, market: Market) -> None:
     """Reckon fair value and posterior anew; without a mandate the posterior is the book's own middle."""
     mandate = market.mandate
-    market.has_fair = fair_of(world, market)
-    if market.has_fair:
-        market.fair_logodds = logodds(market.p_fair)
+    renew_fair(world, market)
     if mandate.mandate_id == 0:
         market.posterior_logodds = market.mid_logodds
         return

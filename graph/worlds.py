@@ -19,6 +19,7 @@ def new_world(params: Params, cash_micros: int = 0) -> World:
 
 @compiled
 def begin(world: World, params: Params, params_hash: int, cash_micros: int) -> None:
+    """Fill a zeroed world with the priors of its parameters."""
     world.version_code = WORLD_VERSION
     world.params = params
     world.params_hash = params_hash

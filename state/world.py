@@ -96,6 +96,10 @@ class Market(Record):
     has_fair: Flag
     p_fair: F64
     fair_logodds: F64
+    fair_changes_count: I64
+    """`AssetState.changes_count` that the fair value above was reckoned at."""
+    fair_until_ns: I64
+    """How long it may stand if nothing else changes."""
     fair: Fair
     """Its parts at the last view."""
     posterior_logodds: F64
@@ -130,9 +134,13 @@ class AssetState(Record):
     variance_per_s: F64
     """Of the log price, at the horizon of the front window; renewed each second."""
     renewed_ns: I64
+    changes_count: I64
+    """Counts what moves fair value: prices, observations, variance."""
     lag: Lag
     """Leader: the nowcast. Follower: the middle of the front window's book, in log-odds."""
     lag_estimate: LagEstimate
+    lag_read_ns: I64
+    """When the sums were last read into the estimate."""
     front_slot_id: I64
     """The open window of this asset that closes first; -1 none."""
     open_count: I64
