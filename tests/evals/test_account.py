@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,24 +9,18 @@ import numpy as np
 import pytest
 
 from evals.account import Facts, report_input
-from evals.account_desk import GRID_S, apart, crowded_out
-from evals.account_fills import join
-from evals.account_story import bounds_of, why_left_out
+from evals.account_desk import GRID_S
 from evals.backtest import Backtest, Ledgers
-from evals.census import Census, Listing, Rows, window_number
+from evals.census import Census, Rows
 from evals.certificate import certificate_light, certify, fill_pnl_micros
 from evals.generator import generate
 from evals.generator_spec import DEMO
-from evals.limits import LIMITS, UNKNOWN, cannot_show, limit_lines, limits_of
 from evals.report import render_report, report_json
-from evals.results import UNKNOWN_OUTCOME, Forecasts, Light, ReportInput
-from state.events import EVENT, Asset, Kind, Source, Token
-from state.orders import Act, Command, Liquidity, OrderState, Reject
+from evals.results import Light, ReportInput
+from state.events import EVENT, Kind, Token
+from state.orders import Act, Liquidity, Reject
 from state.params import default_params
-from state.records import one, rows
-from state.rulebook import REGISTRY
-from state.rules import Rules, rules_in_force
-from state.units import MICROS, NS_PER_S
+from state.units import NS_PER_S
 
 EAGER = {
     "take_edge_bps": 20, "quote_edge_bps": 20, "keep_edge_bps": 0, "interval_z": 0.5, "weight_sd_ratio": 0.02,
@@ -227,190 +220,6 @@ def test_latencies_are_the_models_and_say_so(story: Story) -> None:
     assert stages["execution"].samples_ms.min() > 20.0
 
 
-def listing(**changes: Any) -> Listing:
-    rules = one(Rules)
-    rules_in_force(REGISTRY, 1_792_573_200 * NS_PER_S, int(Asset.BTC), 300, rules)
-    made: dict[str, Any] = {
-        "window_s": 1_792_573_200, "slot": 0, "asset": 0, "open_s": 1_792_573_200, "span_s": 300,
-        "listed_ns": 1_792_573_100 * NS_PER_S, "until_ns": 1 << 62, "rules": rules, "outcome": int(Token.UP),
-        "settled_ns": 1, "strikes": ((5, 1.0), (9, 2.0)), "book_first_s": 1.0, "book_last_s": 299.0,
-        "price_share": 0.97,
-    }  # fmt: skip
-    return Listing(**{**made, **changes})
-
-
-def test_windows_are_left_out_for_a_reason_in_words_and_never_for_their_result() -> None:
-    nan = float("nan")
-    unknown = one(Rules)
-    rules_in_force(REGISTRY, 1_765_000_000 * NS_PER_S, int(Asset.BTC), 300, unknown)
-    assert why_left_out(listing(), False) == ""
-    assert why_left_out(listing(outcome=UNKNOWN_OUTCOME), False) == "no outcome in the recording"
-    assert why_left_out(listing(book_first_s=nan, book_last_s=nan), False) == "no book during the window"
-    assert why_left_out(listing(price_share=0.0), False) == "no price of the coin during the window"
-    assert why_left_out(listing(book_first_s=90.0), False) == "its book covers only a part of the window"
-    assert why_left_out(listing(price_share=0.3), False).startswith("prices of the coin for less than half")
-    assert why_left_out(listing(rules=unknown), False).startswith("not tradable: ")
-    assert why_left_out(listing(rules=unknown, price_share=0.1, book_last_s=100.0), True) == ""
-    assert "traded" in why_left_out(listing(outcome=UNKNOWN_OUTCOME), True)
-
-
-def test_a_strike_counts_from_when_it_was_told() -> None:
-    assert [listing().strike_at(when) for when in (5, 8, 9)] == [1.0, 1.0, 2.0]
-    assert np.isnan(listing().strike_at(4))
-
-
-def test_windows_of_coins_and_lengths_at_one_time_have_their_own_numbers() -> None:
-    numbers = {window_number(asset, 1_792_573_200, span_s) for asset in range(4) for span_s in (300, 900, 3_600, 77)}
-    assert len(numbers) == 16
-    assert window_number(0, 1_792_573_200, 300) == 1_792_573_200
-    assert max(numbers) < 1_792_573_500
-
-
-def test_bounds_of_a_window_follow_from_its_parameters() -> None:
-    cap, payout = bounds_of(default_params({"position_micros": 1_000_000_000, "p_floor": 0.1}))
-    assert (cap, payout) == (1_100_000_000, 9_000_000_000)
-    smaller, _ = bounds_of(default_params({"bankroll_micros": 1_000_000_000, "kelly_ratio": 0.5}))
-    assert smaller == 550_000_000
-
-
-def message(kind: Kind, order: int, at: int, **columns: Any) -> Rows:
-    made = np.zeros(1, EVENT)
-    made["kind_code"], made["ref_id"], made["at_ns"], made["seen_ns"] = kind, order, at, at + 10
-    for name, value in columns.items():
-        made[name] = value
-    return made
-
-
-def commands(*order_ids: int, at_ns: int) -> Rows:
-    placed = rows(Command, len(order_ids))
-    placed["order_id"], placed["at_ns"], placed["act_code"] = order_ids, at_ns, Act.PLACE
-    placed["price_bps"], placed["amount_micros"] = 5_000, 100 * MICROS
-    return placed
-
-
-def filled(order: int, at: int, price_bps: int, shares: int, liquidity: int = Liquidity.TAKER) -> Rows:
-    return message(Kind.FILLED, order, at, price_bps=price_bps, amount_micros=shares * MICROS, code_id=liquidity)
-
-
-def joined(messages: Sequence[Rows], *order_ids: int) -> Any:
-    home = listing()
-    return join(commands(*order_ids, at_ns=home.listed_ns + 1), np.concatenate(messages), [home])
-
-
-def test_fees_find_their_own_fill_whatever_their_order() -> None:
-    # 100 shares at 0.5 pay 1.75, 10 at 0.4 pay 0.168, with the curve of the day (rate 0.07).
-    book = joined(
-        [
-            filled(1, 100, 4_000, 10),
-            filled(1, 100, 5_000, 100),
-            message(Kind.FEE_CHARGED, 1, 100, amount_micros=1_750_000),
-            message(Kind.FEE_CHARGED, 1, 100, amount_micros=168_000),
-            message(Kind.FEE_CHARGED, 9, 100, amount_micros=5),
-        ],
-        1,
-    )
-    assert book.fee_micros.tolist() == [168_000, 1_750_000]
-    assert book.stray_count == 1
-
-
-def test_a_failed_match_is_undone_once_and_its_twin_stands() -> None:
-    undone = message(Kind.FILL_REVERSED, 1, 500, price_bps=5_000, amount_micros=10 * MICROS)
-    book = joined([filled(1, 100, 5_000, 10), filled(1, 200, 5_000, 10), filled(1, 300, 5_000, 5), undone], 1)
-    assert book.reversed_code.tolist() == [1, 0, 0]
-    assert book.filled_micros.tolist() == [25 * MICROS]
-
-
-def test_an_order_ends_with_its_last_word_and_arrives_with_its_first() -> None:
-    changed = Kind.ORDER_CHANGED
-    book = joined(
-        [
-            message(changed, 1, 100, code_id=OrderState.HELD),
-            message(changed, 1, 250, code_id=OrderState.DONE, flags_mask=Reject.FAK_NO_MATCH),
-            message(changed, 2, 300, code_id=OrderState.REJECTED, flags_mask=Reject.OFF_TICK),
-        ],
-        1, 2, 3,
-    )  # fmt: skip
-    assert book.arrived_ns.tolist() == [100, 300, 0]
-    assert book.told_ns.tolist() == [260, 310, 0]
-    assert book.reject_code.tolist() == [Reject.FAK_NO_MATCH, Reject.OFF_TICK, 0]
-
-
-def test_a_days_rebate_is_shared_by_its_makers_and_nothing_is_lost() -> None:
-    day_ns = 86_400 * NS_PER_S
-    paid = message(Kind.REBATE_PAID, 0, 2 * day_ns, amount_micros=1_000_001)
-    maker = int(Liquidity.MAKER)
-    book = joined(
-        [
-            filled(1, day_ns + 5, 5_000, 10, maker),
-            filled(1, day_ns + 6, 5_000, 20, maker),
-            filled(1, day_ns + 7, 5_000, 20),
-            filled(1, 5, 5_000, 20, maker),
-            paid,
-        ],
-        1,
-    )
-    assert book.rebate_micros.tolist() == [333_333, 666_668, 0, 0]
-
-
-def test_forecasters_that_never_meet_are_not_scored_against_each_other() -> None:
-    nan = float("nan")
-    mid, fair = np.array([0.5, nan, nan]), np.array([nan, 0.4, 0.6])
-    assert crowded_out(mid, fair) == ("mid",)
-    assert crowded_out(fair, mid) == ("fair",)
-    assert crowded_out(mid, np.array([0.1, 0.2, nan])) == ()
-    assert crowded_out(mid, np.full(3, nan)) == ()
-
-
-def test_forecasts_of_books_and_of_prices_on_other_days_are_scored_apart() -> None:
-    nan = float("nan")
-    both = Forecasts(
-        window_s=np.array([0, 300, 600]),
-        left_s=np.array([60, 60, 60]),
-        up=np.array([1, 0, 1]),
-        p_up={"fused": np.array([0.5, 0.4, 0.6]), "mid": np.array([0.5, nan, nan]), "fair": np.array([nan, 0.4, 0.6])},
-        bid_bps=np.full(3, nan),
-        ask_bps=np.full(3, nan),
-    )
-    larger, smaller = apart(both)
-    assert larger.window_s.tolist() == [300, 600]
-    assert smaller.window_s.tolist() == [0]
-    assert (larger.called, smaller.called) == ("windows with a price", "windows with a book")
-    together, none = apart(larger)
-    assert len(none) == 0
-    assert together is larger
-
-
-def test_a_book_with_one_side_goes_with_the_books() -> None:
-    nan = float("nan")
-    both = Forecasts(
-        window_s=np.array([0, 0, 600, 600, 600]),
-        left_s=np.array([60, 5, 60, 30, 5]),
-        up=np.array([1, 1, 1, 1, 1]),
-        p_up={
-            "fused": np.array([0.5, nan, 0.6, 0.6, 0.6]),
-            "mid": np.array([0.5, nan, nan, nan, nan]),
-            "fair": np.array([nan, nan, 0.6, 0.6, 0.6]),
-        },
-        bid_bps=np.array([4_900.0, 9_900.0, nan, nan, nan]),
-        ask_bps=np.array([5_100.0, nan, nan, nan, nan]),
-    )
-    larger, smaller = apart(both)
-    assert (larger.window_s.tolist(), smaller.left_s.tolist()) == ([600, 600, 600], [60, 5])
-
-
-def test_every_kind_of_recording_says_what_it_cannot_show() -> None:
-    for kind, limits in LIMITS.items():
-        assert limits_of([kind]) == limits_of([limits.called]) == (limits,)
-        assert limits.cannot_show[0].islower()
-        assert not limits.cannot_show.endswith(".")
-        assert all(line[0].isupper() and line.endswith(".") for line in limits.lines)
-    assert limits_of(["who knows"]) == (UNKNOWN,)
-    both = limit_lines(["polymarket_l2", "chainlink_day"])
-    assert len(both) == len(set(both)) == 8
-    assert cannot_show(["chainlink_day", "polymarket_l2"]) == LIMITS["chainlink_day"].cannot_show
-    assert cannot_show([]) == UNKNOWN.cannot_show
-
-
 def test_an_empty_tape_gives_an_empty_account() -> None:
     backtest = Backtest(default_params())
     backtest.feed(np.zeros(0, EVENT), final=True)
@@ -418,16 +227,3 @@ def test_an_empty_tape_gives_an_empty_account() -> None:
     assert len(run.windows) == len(run.fills) == len(run.orders) == len(run.refusals) == 0
     assert "Nothing was run" in render_report(run)
     json.dumps(report_json(run), allow_nan=False)
-
-
-def test_the_sources_are_counted_with_their_gaps_and_lateness() -> None:
-    seen = np.array([1, 2, 3, 10, 11], np.int64) * NS_PER_S
-    tape = np.zeros(5, EVENT)
-    tape["kind_code"], tape["source_code"], tape["seen_ns"] = Kind.PRICE_SEEN, Source.BINANCE, seen
-    tape["at_ns"] = seen - 80_000_000
-    census = Census()
-    for cut in (tape[:2], tape[2:4], tape[4:]):
-        census.take(cut)
-    (found,) = census.sources()
-    assert (found.rows_count, found.gaps_count, found.longest_gap_s) == (5, 1, 7.0)
-    assert found.late_ms.tolist() == [80.0]
