@@ -111,12 +111,13 @@ def _in_market(world: World, market: Market, event: Event) -> int:
 
 @compiled
 def _list_market(world: World, event: Event, rulebook: NDArray[Any]) -> None:
-    """Begin a window in its slot; a slot still in use by an unsettled window is not taken."""
+    """Begin a window in its slot; a slot whose window is unsettled and holds anything of ours is not taken."""
     slot = int(event.slot_id)
     market = world.markets[slot]
     asset = int(event.code_id)
     busy = market.phase_code == Phase.OPEN or market.phase_code == Phase.CLOSED
-    if asset >= ASSETS or event.span_s == 0 or (busy and market.orders_count > 0):
+    held = market.orders_count > 0 or market.position.up_micros != 0 or market.position.down_micros != 0
+    if asset >= ASSETS or event.span_s == 0 or (busy and held):
         world.refused_count += 1
         return
     _blank_market(market)

@@ -4,7 +4,7 @@ from state.compiled import compiled
 from state.events import Event, Side, Token
 from state.orders import ORDERS, Liquidity, Order, OrderState
 from state.units import BPS
-from state.world import Market, World
+from state.world import Market, Phase, World
 from tools.fees import fee_bps
 
 
@@ -28,9 +28,11 @@ def apply_order_change(world: World, market: Market, event: Event) -> None:
     order = world.orders[row]
     order.changed_ns = world.now_ns
     state = int(event.code_id)
-    if state == OrderState.DONE or state == OrderState.REJECTED:
+    if state > OrderState.UNKNOWN:
+        world.refused_count += 1
+    elif state == OrderState.DONE or state == OrderState.REJECTED or state == OrderState.NONE:
+        # NONE: the venue knows no such order, so nothing of it is open.
         _release(market, order, order.open_micros)
-        order.open_micros = 0
         order.state_code = OrderState.NONE
         order.order_id = 0
         market.orders_count -= 1
@@ -42,9 +44,12 @@ def apply_order_change(world: World, market: Market, event: Event) -> None:
 @compiled
 def _release(market: Market, order: Order, amount_micros: int) -> None:
     """Give back exposure that was reserved for shares that will not come from this order any more."""
-    cost = amount_micros * int(order.price_bps) // BPS
+    price = int(order.price_bps)
+    left = order.open_micros - amount_micros
     market.pending_micros[order.token_code] -= amount_micros
-    market.pending_cost_micros -= cost
+    # The difference of two floors, so that the parts of an order add up to what was reserved for the whole.
+    market.pending_cost_micros -= order.open_micros * price // BPS - left * price // BPS
+    order.open_micros = left
 
 
 @compiled
@@ -55,7 +60,6 @@ def apply_fill(world: World, market: Market, event: Event) -> None:
         order = world.orders[row]
         amount = min(event.amount_micros, order.open_micros)
         _release(market, order, amount)
-        order.open_micros -= amount
         order.filled_micros += event.amount_micros
         order.liquidity_code = event.code_id
     _move(world, market, event, 1)
@@ -101,8 +105,21 @@ def _move(world: World, market: Market, event: Event, sign: int) -> None:
         position.up_micros += shares
     else:
         position.down_micros += shares
-    position.spent_micros += sign * buying * cost
-    world.money.cash_micros -= sign * buying * cost
+    spent = sign * buying * cost
+    position.spent_micros += spent
+    world.money.cash_micros -= spent
+    if market.phase_code == Phase.SETTLED:
+        # Heard of after the payout: the shares are worth what they won, and the trade is realized at once.
+        payout = shares if event.token_code == market.outcome_code else 0
+        position.settled_micros += payout
+        world.money.cash_micros += payout
+        _realize(world, market, payout - spent)
+
+
+@compiled
+def _realize(world: World, market: Market, gain_micros: int) -> None:
+    market.position.realized_micros += gain_micros
+    world.money.day_realized_micros += gain_micros
 
 
 @compiled
@@ -111,3 +128,5 @@ def apply_fee(world: World, market: Market, event: Event) -> None:
     market.position.fees_micros += event.amount_micros
     world.money.fees_micros += event.amount_micros
     world.money.cash_micros -= event.amount_micros
+    if market.phase_code == Phase.SETTLED:
+        _realize(world, market, -event.amount_micros)

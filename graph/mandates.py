@@ -10,6 +10,7 @@ from state.world import SAMPLE_LEFT_S, SAMPLES, Market, World
 
 NANO: Final = 1e9
 MASK_32: Final = 0xFFFFFFFF
+WHOLE_MOST: Final = 9e18
 
 
 @compiled
@@ -36,17 +37,23 @@ def hash_view(view: View) -> int:
         view.ask_bps[1],
         view.book_notional_micros,
         view.cost_micros,
-        int(view.nowcast_usd * NANO),
-        int(view.strike_usd * NANO),
-        int(view.p_fair * NANO),
-        int(view.variance_per_s * NANO * NANO),
-        int(view.flow_signed_micros),
+        _whole(view.nowcast_usd, NANO),
+        _whole(view.strike_usd, NANO),
+        _whole(view.p_fair, NANO),
+        _whole(view.variance_per_s, NANO * NANO),
+        _whole(view.flow_signed_micros, 1.0),
     )
     word = 0x811C9DC5
     for number in whole:
         for half in (number & MASK_32, number >> 32 & MASK_32):
             word = ((word ^ half) * 0x01000193) & MASK_32
     return word
+
+
+@compiled
+def _whole(value: float, grain: float) -> int:
+    """Count a value in grains, held inside what 63 bits can tell."""
+    return int(min(max(value * grain, -WHOLE_MOST), WHOLE_MOST))
 
 
 @compiled

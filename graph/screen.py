@@ -9,7 +9,6 @@ from typing import Final
 from graph.pricing import renew_fair
 from graph.signals import quote_price_bps
 from state.compiled import compiled
-from state.desk import Mandate
 from state.orders import ORDERS, Act, Command, Order, OrderState, TimeInForce
 from state.params import Params
 from state.reasons import Reason
@@ -108,7 +107,9 @@ def _take(world: World, slot: int, token: int, commands: Rows[Command], count: i
     edge = worse_p(market, token) * BPS - ask - fee - mandate.hold_cost_bps
     if edge < mandate.take_edge_bps:
         return count
-    shares = _shares_left(market, mandate, token, ask + int(fee) + 1)
+    if _meets_own(world, slot, token, ask):
+        return count
+    shares = _shares_left(world.params, market, token, ask + int(fee) + 1)
     if shares < market.rules.min_shares_micros or shares * ask < market.rules.min_notional_micros * BPS:
         return count
     row = _free_order(world)
@@ -133,9 +134,9 @@ def _quote(world: World, slot: int, token: int, commands: Rows[Command], count: 
         token_ask_bps(market, token),
         int(market.books[token].tick_bps),
     )
-    if price <= 0:
+    if price <= 0 or _meets_own(world, slot, token, price):
         return count
-    shares = _shares_left(market, mandate, token, price)
+    shares = _shares_left(world.params, market, token, price)
     if shares < market.rules.min_shares_micros:
         return count
     row = _free_order(world)
@@ -146,12 +147,30 @@ def _quote(world: World, slot: int, token: int, commands: Rows[Command], count: 
 
 
 @compiled
-def _shares_left(market: Market, mandate: Mandate, token: int, cost_bps: int) -> int:
-    """Give the mandate's shares, cut to the collateral that it has left, in hundredths of a share."""
-    left = mandate.cap_micros - market.used_micros
+def _shares_left(params: Params, market: Market, token: int, cost_bps: int) -> int:
+    """Give the mandate's shares, cut to the collateral that it has left, in hundredths of a share.
+
+    The window's own limit is asked again: what was committed while the mandate was on its way is not in its cap.
+    """
+    position = market.position
+    committed = position.spent_micros + position.fees_micros + market.pending_cost_micros
+    left = min(market.mandate.cap_micros - market.used_micros, params.position_micros - committed)
     most = max(left, 0) * BPS // max(cost_bps, 1)
-    shares = min(int(mandate.shares_micros[token]), most)
+    shares = min(int(market.mandate.shares_micros[token]), most)
     return shares // (MICROS // 100) * (MICROS // 100)
+
+
+@compiled
+def _meets_own(world: World, slot: int, token: int, price_bps: int) -> bool:
+    """Say whether a bid would trade with a bid of our own for the other token: together they pay a dollar or more."""
+    if world.markets[slot].pending_micros[1 - token] == 0:
+        return False
+    for row in range(ORDERS):
+        order = world.orders[row]
+        other = order.state_code != OrderState.NONE and order.slot_id == slot and order.token_code != token
+        if other and order.price_bps + price_bps >= BPS:
+            return True
+    return False
 
 
 @compiled

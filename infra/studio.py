@@ -1,7 +1,8 @@
 """The desk as LangGraph Studio and `langgraph dev` open it: the production graph, with recorded views to start from.
 
 Start a run with `{"recorded": "fires"}` (any file name of `infra/views`), or paste a view under `market`; edit a value,
-fork, and step on. All is plain JSON, and every number is exact. No key that could trade is ever loaded here.
+fork, and step on. All is plain JSON and exact here; a browser rounds nanoseconds to 256 when it edits them. No key that
+could trade is ever loaded here.
 """
 
 import json

@@ -273,9 +273,6 @@ def _settled_with(shares: float) -> tuple[Story, Any]:
     return story, order
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a new mandate forgets what was committed while it was on its way"
-)
 def test_the_position_limit_holds_while_a_mandate_is_on_its_way() -> None:
     story = trading(**BOLD, position_micros=300 * DOLLAR)
     story.answers = False
@@ -289,9 +286,6 @@ def test_the_position_limit_holds_while_a_mandate_is_on_its_way() -> None:
     assert story.cost_micros() + story.market().pending_cost_micros <= 300 * DOLLAR
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a trade that fails after the settlement leaves its payout behind"
-)
 def test_a_trade_that_fails_after_the_settlement_leaves_nothing_behind() -> None:
     story, order = _settled_with(100)
     assert story.world.money.cash_micros == CASH + 50 * DOLLAR
@@ -299,9 +293,6 @@ def test_a_trade_that_fails_after_the_settlement_leaves_nothing_behind() -> None
     assert story.world.money.cash_micros == CASH and story.world.money.day_realized_micros == 0
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a fill that is heard of after the settlement is never paid out"
-)
 def test_a_fill_heard_of_after_the_settlement_is_paid_out() -> None:
     story, order = _settled_with(0)
     story.fill(351, order, 100, Liquidity.MAKER)
@@ -309,9 +300,6 @@ def test_a_fill_heard_of_after_the_settlement_is_paid_out() -> None:
     assert story.world.money.day_realized_micros == 50 * DOLLAR
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a listing blanks an unsettled window that has shares but no open order"
-)
 @pytest.mark.parametrize("second", [31, 310])
 def test_a_slot_that_holds_shares_is_not_given_away_before_its_settlement(second: int) -> None:
     story = trading(**BOLD)
@@ -327,9 +315,6 @@ def test_a_slot_that_holds_shares_is_not_given_away_before_its_settlement(second
     assert story.market().position.up_micros == 100 * SHARE and story.world.refused_count == refused + 1
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the core may bid for both tokens at prices that trade with each other"
-)
 def test_our_own_two_bids_never_meet() -> None:
     story = trading(**BOLD)
     story.price(30.1, 99_990.0)
