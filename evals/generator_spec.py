@@ -148,6 +148,6 @@ POINT_MAKERS = MarketSpec(name="point-makers", point_rule_share=0.34, sniper_sha
 """A third of the makers still price the last price: in the last minute they think the outcome too uncertain."""
 
 DEMO = MarketSpec(name="demo", makers_late_ms=900.0, point_rule_share=0.34, sniper_shares=0.0, maker_shares=300.0)
-"""Both of these: what the demonstration shows."""
+"""Both of these, the makers later still and deep enough for the liquidity minimum: what the demonstration shows."""
 
 SPECS: dict[str, MarketSpec] = {spec.name: spec for spec in (EFFICIENT, LATE_MAKERS, POINT_MAKERS, DEMO)}
