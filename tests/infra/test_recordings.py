@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from numpy.typing import NDArray
 from recordings import recordings
-from small_recordings import ask, save, small_l2  # type: ignore[import-not-found]
+from small_recordings import ask, save, small_l2
 
 from infra.journal.blocks import EntryKind
 from infra.journal.errors import JournalDamaged

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from small_recordings import save, small_l2  # type: ignore[import-not-found]
+from small_recordings import save, small_l2
 
 from infra.recordings.importer import import_folder, import_folders
 from infra.recordings.tables import SourceRefused
