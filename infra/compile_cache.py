@@ -20,6 +20,9 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 FLOORS: Final = ("state", "tools", "agents", "graph", "evals")
 PARTS: Final = ("core", "sides")
+PLAY_EFFORT: Final = "1"
+"""LLVM's level for the loop on top: its parts were optimised fully just before, and twice gains nothing."""
+
 READY: Final = "ready"
 KEPT: Final = 8
 """Digests whose machine code is kept; older ones are removed."""
@@ -85,12 +88,12 @@ def point_at(folder: Path) -> None:
 def _compile(folder: Path, line: "_Line") -> None:
     """Compile the independent parts side by side, then what stands on both."""
     env = os.environ | {"NUMBA_CACHE_DIR": str(folder)}
-    for batch in (PARTS, ("play",)):
+    for batch, effort in ((PARTS, "3"), (("play",), PLAY_EFFORT)):
         running = [
             subprocess.Popen(
                 [sys.executable, "-m", "infra.warm", part],
                 cwd=ROOT,
-                env=env,
+                env=env | {"NUMBA_OPT": effort},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
