@@ -1,6 +1,6 @@
 """What the money did: trades, targets, equity, costs, markouts and refusals, reckoned from a run's columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import isfinite, nan
 from typing import Final
@@ -211,8 +211,9 @@ def _sharpe(run: ReportInput) -> tuple[Estimate, str]:
     if count >= DAYS_FOR_SHARPE:
         return sharpe_by_group(pnl, days, lags=1, periods=365.0), f"from {count} days"
     days_words = "1 day" if count == 1 else f"{count} days"
-    note = f"only {days_words}: from single windows times √105,120; do not believe it as a yearly figure"
-    return sharpe_ratio(pnl, lags=3, periods=float(WINDOWS_A_YEAR)), note
+    note = f"only {days_words}: from single windows times √105,120, no yearly figure to believe; so no interval either"
+    short = sharpe_ratio(pnl, lags=3, periods=float(WINDOWS_A_YEAR))
+    return replace(short, low=nan, high=nan), note
 
 
 def _held(name: str, target: str, measured: Estimate, unit: str, bar: float, above: bool, note: str) -> Target:
