@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evals.play import play
 from graph.worlds import new_world
 from state.desk import DecisionLine
-from state.events import EVENT, Event
+from state.events import EVENT, Event, Kind
 from state.exchange import NEVER_NS, Exchange
 from state.orders import Command
 from state.params import Params
@@ -22,6 +22,9 @@ from state.units import NS_PER_MS
 from tools.exchange import open_exchange
 
 LEDGER_ROWS: Final = 16_384
+
+MARKET_KINDS: Final = tuple(int(kind) for kind in (Kind.BOOK_CLEARED, Kind.LEVEL_SET, Kind.SETTLED, Kind.MARKET_LISTED))
+"""Rows by which the venue's clock is known to have moved."""
 
 DESK_DELAY_NS: Final = 10 * NS_PER_MS
 """What a run of the LangGraph desk is taken to cost: its measured median, rounded up (see `updown bench`)."""
@@ -93,6 +96,7 @@ class Backtest:
         self.session.desk_cursor_id = 0
         self._rest = held
         self.events_count += len(chunk)
+        horizon_ns = NEVER_NS if final else _horizon_ns(held)
         pages = self._pages
         more = True
         while more:
@@ -101,7 +105,7 @@ class Backtest:
                 self.world,
                 self.exchange,
                 held,
-                final,
+                horizon_ns,
                 REGISTRY,
                 self._commands,  # type: ignore[arg-type]
                 self._outbox,  # type: ignore[arg-type]
@@ -141,6 +145,12 @@ class Backtest:
             params=self.params,
             terms=self.terms,
         )
+
+
+def _horizon_ns(held: Rows) -> int:
+    """Give the venue's time of the last row that is the market's: no later row can change what came before it there."""
+    told = np.flatnonzero(np.isin(held["kind_code"], MARKET_KINDS))
+    return int(held["at_ns"][told[-1]]) if len(told) else 0
 
 
 def run_hash(ledgers: dict[str, Rows], world: Any, exchange: Any) -> str:

@@ -34,7 +34,7 @@ def play(
     world: World,
     exchange: Exchange,
     events: NDArray[Any],
-    final: bool,
+    horizon_ns: int,
     rulebook: NDArray[Any],
     commands: Rows[Command],
     outbox: Rows[Event],
@@ -50,7 +50,8 @@ def play(
         world: the core's memory; changed in place.
         exchange: the venue; changed in place.
         events: rows in the order they were seen.
-        final: no rows follow these; else play stops where the venue would need to look beyond the last.
+        horizon_ns: how far the venue may look: the time of the last of these rows that is the market's, for a later row
+            may tell what happened after it; `NEVER_NS` when no rows follow. So no cut of the stream changes a run.
         rulebook: dated rules.
         commands: scratch for one event's commands.
         outbox: scratch for the venue's messages.
@@ -66,13 +67,13 @@ def play(
         if _is_full(session, len(lines), len(orders), len(messages), len(windows)):
             return True
         at_end = session.desk_cursor_id >= count
-        if at_end and not final:
+        if at_end and horizon_ns != NEVER_NS:
             return False
         limit = NEVER_NS - 1 if at_end else int(events[session.desk_cursor_id].seen_ns)
         stop = min(limit, int(session.next_due_ns))
-        session.venue_cursor_id = run_until(exchange, events, session.venue_cursor_id, stop)
-        if session.venue_cursor_id >= count and not final:
+        if stop >= horizon_ns:
             return False
+        session.venue_cursor_id = run_until(exchange, events, session.venue_cursor_id, stop)
         if exchange.next_parcel_ns <= stop:
             _hear(session, world, exchange, rulebook, commands, outbox, lines, orders, messages)
         elif session.next_due_ns <= limit:
