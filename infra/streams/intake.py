@@ -24,6 +24,8 @@ class What(IntEnum):
     """A window that nobody needs any more."""
     ROWS = 7
     """Rows ready-made: what the gateway learnt of our orders."""
+    MANDATE = 8
+    """A mandate that the desk has given, as `rows` of shape (1,): handed through untouched."""
 
 
 @dataclass(frozen=True, slots=True)
