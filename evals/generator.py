@@ -31,20 +31,21 @@ def generate(spec: MarketSpec, seed: int) -> Events:
 
     Equal spec and seed give equal bytes. Raises ValueError for a spec that cannot be played.
     """
-    _check(spec)
+    check(spec)
     path_seed, oracle_seed, life_seed, feeds_seed, books_seed = np.random.SeedSequence(seed).spawn(5)
     path = draw_path(spec, np.random.default_rng(path_seed))
     published = oracle_events(spec, path, np.random.default_rng(oracle_seed))
     parts = [feed_states(spec, path), published]
-    parts += [_life(spec, path, published, np.random.default_rng(life_seed))]
+    parts += [life_events(spec, path, published, np.random.default_rng(life_seed))]
     for feed, one_seed in zip(spec.feeds, feeds_seed.spawn(len(spec.feeds)), strict=True):
         parts.append(feed_events(spec, feed, path, np.random.default_rng(one_seed)))
     for index, one_seed in enumerate(books_seed.spawn(spec.windows)):
-        parts.append(book_events(spec, path, index, np.random.default_rng(one_seed)))
+        parts += [cleared_events(spec, index), book_events(spec, path, index, np.random.default_rng(one_seed))]
     return in_order(np.concatenate(parts))
 
 
-def _check(spec: MarketSpec) -> None:
+def check(spec: MarketSpec) -> None:
+    """Refuse a spec that cannot be played: ValueError with the reason."""
     if spec.first_open_s % spec.window_s:
         raise ValueError(f"first_open_s must be a multiple of the window's {spec.window_s} s")
     if not 1 <= spec.windows <= 2_016:
@@ -62,7 +63,7 @@ def open_s(spec: MarketSpec, index: int) -> int:
     return spec.first_open_s + index * spec.window_s
 
 
-def _life(spec: MarketSpec, path: Path, published: Events, rng: np.random.Generator) -> Events:
+def life_events(spec: MarketSpec, path: Path, published: Events, rng: np.random.Generator) -> Events:
     """Give listings, strikes and settlements of every window."""
     kind = Kind.AVERAGE_SEEN if spec.lookback_s else Kind.PRICE_SEEN
     stream = published[published["kind_code"] == kind]
@@ -104,7 +105,7 @@ def _told(kind: Kind, source: Source, index: int, at_ns: int, delay_ms: int) -> 
 
 
 def book_events(spec: MarketSpec, path: Path, index: int, rng: np.random.Generator) -> Events:
-    """Play one window's book and give its events in the order we saw them."""
+    """Play one window's book from its makers' coming on and give its events in the order we saw them."""
     uniforms = rng.random(1 << 18)
     normals = rng.standard_normal(1 << 18)
     makers_seed = int(rng.integers(1 << 62))
@@ -120,17 +121,16 @@ def book_events(spec: MarketSpec, path: Path, index: int, rng: np.random.Generat
         if not scene.full:
             break
         room *= 2
-    listed = np.concatenate([_cleared(spec, index, token) for token in Token])
-    return np.concatenate((listed, rows[: scene.rows_count]))
+    return rows[: scene.rows_count].copy()
 
 
-def _cleared(spec: MarketSpec, index: int, token: Token) -> Events:
-    """Say that a listed market's book is known, and empty, until its makers come."""
+def cleared_events(spec: MarketSpec, index: int) -> Events:
+    """Say that a listed market's books are known, and empty, until its makers come."""
     at_ns = (open_s(spec, index) - spec.listed_before_s) * NS_PER_S
-    event = _told(Kind.BOOK_CLEARED, Source.POLYMARKET_BOOK, index, at_ns, 120)
-    event["token_code"] = token
-    event["flags_mask"] = LAST_IN_FRAME
-    return event
+    events = np.concatenate([_told(Kind.BOOK_CLEARED, Source.POLYMARKET_BOOK, index, at_ns, 120) for _ in Token])
+    events["token_code"] = list(Token)
+    events["flags_mask"] = LAST_IN_FRAME
+    return events
 
 
 def _scene(spec: MarketSpec, path: Path, index: int) -> Scene:
