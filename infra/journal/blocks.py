@@ -74,6 +74,8 @@ class EntryKind(IntEnum):
     """One packed mandate; its ordinal is what MANDATE_GIVEN refers to."""
     PARAMS = 5
     """One set of parameters; its ordinal is what PARAMS_CHANGED refers to."""
+    COMMAND = 6
+    """One packed command that the core gave: what a replay must give again."""
 
 
 class Head(NamedTuple):

@@ -137,6 +137,13 @@ class Journal:
         self.next_mandate += 1
         return self.next_mandate - 1
 
+    def append_commands(self, commands: NDArray[Any], seen_ns: int) -> None:
+        """Write down commands of the core, each an entry, for a replay to be held against."""
+        if "Command" not in self._layouts:
+            raise TypeError("this journal was opened without a layout for Command")
+        for row in range(len(commands)):
+            self._put((EntryKind.COMMAND, 0, 0, seen_ns, commands[row : row + 1].tobytes()))
+
     def append_params(self, data: bytes, seen_ns: int) -> int:
         """Write down one set of parameters; answers the ordinal that PARAMS_CHANGED refers to."""
         self._put((EntryKind.PARAMS, 0, 0, seen_ns, data))

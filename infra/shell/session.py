@@ -1,0 +1,224 @@
+"""A session in its journal: what it began with, every row, mandate and command, and marks to hold a replay against."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.journal.blocks import EntryKind, layout_hash
+from infra.journal.errors import JournalDamaged, JournalForeign
+from infra.journal.reader import Entry, entries, read_notes, read_title_of
+from infra.journal.writer import Journal
+from infra.shell.core import COMMAND, MANDATE, Core, MandateDiffers, is_ask
+from state.events import EVENT, Kind, Source
+from state.params import default_params
+from state.records import as_dict
+
+SESSION_VERSION: Final = 1
+LAYOUTS: Final = {"Mandate": MANDATE, "Command": COMMAND}
+_MANDATE_GIVEN: Final = int(Kind.MANDATE_GIVEN)
+
+Rows = NDArray[Any]
+Told = Callable[[int], None]
+"""Told how many rows have been replayed."""
+
+
+class Session:
+    """The journal of a live session, open for writing."""
+
+    def __init__(self, folder: Path, *, created_ns: int, code: str) -> None:
+        """Open or begin a session's journal; a torn end has been cut off to the last whole block."""
+        self.journal = Journal(folder, created_ns=created_ns, code=code, layouts=LAYOUTS)
+        self._given = np.zeros(1, EVENT)
+        self._given["kind_code"] = _MANDATE_GIVEN
+        self._given["source_code"] = Source.OURSELVES
+
+    @property
+    def is_new(self) -> bool:
+        """Say whether nothing was written before."""
+        return self.journal.next_seq == 0
+
+    def begin(self, core: Core, about: dict[str, Any], now_ns: int) -> None:
+        """Write down what a replay starts from."""
+        told = {
+            "session": SESSION_VERSION,
+            "params": as_dict(core.params),
+            "cash_micros": core.cash_micros,
+            "about": about,
+        }
+        self.journal.append_note(told, now_ns)
+
+    def note(self, note: dict[str, Any], now_ns: int) -> None:
+        """Write down something for people, or for the next start."""
+        self.journal.append_note(note, now_ns)
+
+    def rows(self, events: Rows, count: int) -> None:
+        """Write down rows, before the core receives them."""
+        self.journal.append_events(events[:count])
+
+    def frame(self, wire: int, connection: int, seen_ns: int, raw: bytes) -> None:
+        """Write down a frame as it came."""
+        self.journal.append_frame(wire, connection, seen_ns, raw)
+
+    def mandate(self, mandates: Rows, seen_ns: int) -> None:
+        """Write down a mandate and the moment at which it began to stand."""
+        number = self.journal.append_mandate(mandates.tobytes(), seen_ns)
+        self._given["at_ns"] = self._given["seen_ns"] = seen_ns
+        self._given["slot_id"] = mandates["slot_id"]
+        self._given["ref_id"] = number
+        self.journal.append_events(self._given)
+
+    def commands(self, commands: Rows, now_ns: int) -> None:
+        """Write down what the core commanded."""
+        self.journal.append_commands(commands, now_ns)
+
+    def mark(self, core: Core, now_ns: int, *, last: bool = False) -> str:
+        """Write down the running hash at this point; gives it."""
+        digest = core.digest()
+        self.journal.append_note({"mark": digest, "event_seq": int(core.world["event_seq"]), "last": last}, now_ns)
+        return digest
+
+    def close(self) -> None:
+        """Write out, seal and let go."""
+        self.journal.close()
+
+
+@dataclass(slots=True)
+class Played:
+    """What a replay of a session came to."""
+
+    core: Core
+    rows_count: int = 0
+    commands_count: int = 0
+    mandates_count: int = 0
+    marks_count: int = 0
+    frames_count: int = 0
+    last_seen_ns: int = 0
+    last_mark: str = ""
+    difference: str = ""
+    """The first thing that came out otherwise than recorded; empty when nothing did."""
+    notes: list[dict[str, Any]] = field(default_factory=list)
+    """What the session noted beside its marks."""
+    pending: list[bytes] = field(default_factory=list)
+    """Commands that the core gave and the journal did not yet show: all of them, after a kill, are lost for good."""
+
+
+def is_session(folder: Path) -> bool:
+    """Say whether a journal is that of a live session."""
+    first = next(iter(read_notes(folder, torn_ok=True)), {})
+    return "session" in first
+
+
+def begun(folder: Path) -> dict[str, Any]:
+    """Give what a session began with.
+
+    Raises:
+        JournalForeign: it is no session, or one of other layouts.
+    """
+    first = next(iter(read_notes(folder, torn_ok=True)), {})
+    if first.get("session") != SESSION_VERSION:
+        raise JournalForeign(f"{folder}: not the journal of a live session of this version; use `updown backtest`")
+    layouts = read_title_of(folder).layouts
+    odd = [name for name, dtype in LAYOUTS.items() if layouts.get(name) != layout_hash(dtype)]
+    if odd:
+        raise JournalForeign(f"{folder}: written with another layout of {', '.join(odd)}; replay it with its own code")
+    return first
+
+
+def play_session(folder: Path, told: Told | None = None) -> Played:
+    """Drive the core once more through everything a session saw, and hold what it commands against what it commanded.
+
+    An end cut short is fine: everything up to there is held. Stops at the first difference.
+    """
+    first = begun(folder)
+    played = Played(Core(default_params(first["params"]), int(first["cash_micros"])))
+    mandates: list[bytes] = []
+    for entry in entries(folder, torn_ok=True):
+        played.last_seen_ns = max(played.last_seen_ns, entry.seen_ns)
+        if entry.kind is EntryKind.EVENTS:
+            _play_rows(played, entry, mandates)
+            if told is not None:
+                told(played.rows_count)
+        elif entry.kind is EntryKind.MANDATE:
+            mandates.append(entry.data)
+        elif entry.kind is EntryKind.COMMAND:
+            _hold_command(played, entry)
+        elif entry.kind is EntryKind.NOTE:
+            _hold_note(played, json.loads(entry.data))
+        elif entry.kind is EntryKind.FRAME:
+            played.frames_count += 1
+        if played.difference:
+            break
+    return played
+
+
+def _play_rows(played: Played, entry: Entry, mandates: list[bytes]) -> None:
+    events = entry.rows
+    played.rows_count += len(events)
+    played.last_seen_ns = max(played.last_seen_ns, int(events["seen_ns"].max()))
+    given = np.flatnonzero(events["kind_code"] == _MANDATE_GIVEN)
+    start = 0
+    for at in [*given.tolist(), len(events)]:
+        for commands in played.core.receive(events[start:at], at - start):
+            _keep(played, commands)
+        if at < len(events) and not _play_mandate(played, events[at], mandates):
+            return
+        start = at + 1
+
+
+def _play_mandate(played: Played, event: Any, mandates: list[bytes]) -> bool:
+    number = int(event["ref_id"])
+    if number >= len(mandates):
+        raise JournalDamaged(f"row {played.rows_count}: refers to mandate {number}, the journal has {len(mandates)}")
+    packed = np.frombuffer(bytearray(mandates[number]), MANDATE)
+    try:
+        commands = played.core.give(packed, int(event["seen_ns"]))
+    except MandateDiffers as error:
+        played.difference = str(error)
+        return False
+    played.mandates_count += 1
+    _keep(played, commands)
+    return True
+
+
+def _keep(played: Played, commands: Rows) -> None:
+    for row in range(len(commands)):
+        played.pending.append(commands[row : row + 1].tobytes())
+        if is_ask(commands[row]):
+            played.core.ask(int(commands["slot_id"][row]))
+
+
+def _hold_command(played: Played, entry: Entry) -> None:
+    """Hold a recorded command against the next one that came."""
+    played.commands_count += 1
+    came = played.pending.pop(0) if played.pending else b""
+    if came == entry.data:
+        return
+    recorded = as_dict(np.frombuffer(entry.data, COMMAND)[0])
+    if not came:
+        played.difference = f"command {played.commands_count}: recorded {recorded}, and none came"
+        return
+    other = as_dict(np.frombuffer(came, COMMAND)[0])
+    odd = {name: (recorded[name], other[name]) for name in recorded if repr(recorded[name]) != repr(other[name])}
+    played.difference = f"command {played.commands_count}: recorded and came differ in {odd}"
+
+
+def _hold_note(played: Played, note: dict[str, Any]) -> None:
+    if "mark" not in note:
+        played.notes.append(note)
+        return
+    played.marks_count += 1
+    played.last_mark = note["mark"]
+    if note["event_seq"] == int(played.core.world["event_seq"]) and note["mark"] != played.core.digest():
+        played.difference = f"mark at event {note['event_seq']}: recorded {note['mark'][:16]}, came otherwise"
+    elif note["event_seq"] != int(played.core.world["event_seq"]):
+        played.difference = f"mark at event {note['event_seq']}: the replay stands at {played.core.world['event_seq']}"
+
+
+def notes_of(played: Played, key: str) -> Iterator[Any]:
+    """Give the values that a session noted under a key, in order."""
+    yield from (note[key] for note in played.notes if key in note)

@@ -1,0 +1,339 @@
+"""The shell: take in what comes, write it down, let the core decide, do what it commands; one loop, one thread."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.clock import Clock
+from infra.feeds.decoder import Decoder
+from infra.feeds.frames import Wire
+from infra.feeds.listings import Listing
+from infra.feeds.rows import RowsFull
+from infra.shell.core import Core, MandateDiffers, is_ask
+from infra.shell.desk import DeskThread
+from infra.shell.latency import Latency, Span
+from infra.shell.session import Session
+from infra.shell.slots import NoSlotFree, Slots
+from infra.streams.intake import Arrived, Intake, What
+from state.events import EVENT, Kind, Source, Word
+from state.orders import Act
+from state.units import NS_PER_MS
+
+ROWS: Final = 4096
+BATCH: Final = 128
+"""Arrivals taken in before the sockets get their turn again."""
+TICK_NS: Final = 100 * NS_PER_MS
+"""The clock's own tick, when nothing else came: what is due by time alone is not late by more."""
+DECISIONS: Final = 256
+_SETTLED: Final = int(Kind.SETTLED)
+
+Rows = NDArray[Any]
+
+
+class Door(Protocol):
+    """Where commands go: the venue, or the matching model."""
+
+    def send(self, commands: Rows) -> None:
+        """Take commands; never waits."""
+
+    def follow(self, events: Rows, count: int, now_ns: int) -> Rows:
+        """See what the feed said; give rows that the door itself has to tell (none for a real venue)."""
+
+    def follow_time(self, now_ns: int) -> Rows:
+        """See that time has passed; give rows as `follow` does."""
+
+
+class News(Protocol):
+    """Reads what the user channel says of our orders."""
+
+    def take(self, raw: bytes, seen_ns: int) -> Rows:
+        """Give the rows that a frame of the user channel means."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the shell has done."""
+
+    frames: int = 0
+    rows: int = 0
+    commands: Counter[str] = field(default_factory=Counter)
+    windows_settled: int = 0
+    mandates: int = 0
+    stand_asides: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """(gate, reason) -> how often."""
+    no_slot: int = 0
+
+
+class Shell:
+    """One session of the desk, or of a recorder when there is no core."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        intake: Intake,
+        session: Session,
+        core: Core | None,
+        door: Door | None = None,
+        news: News | None = None,
+        prepare: Callable[[Listing, int], None] | None = None,
+        keep_frames: bool = False,
+    ) -> None:
+        """Put the parts together; `prepare` is told of each followed window and its slot."""
+        self.clock, self.intake, self.session, self.core = clock, intake, session, core
+        self.door, self.news, self._prepare = door, news, prepare
+        self._keep_frames = keep_frames
+        self.decoder = Decoder()
+        self.slots = Slots()
+        self.latency = Latency()
+        self.counts = Counts()
+        self.decisions: deque[Rows] = deque(maxlen=DECISIONS)
+        """The last mandates, newest last."""
+        self.orders: deque[Rows] = deque(maxlen=DECISIONS)
+        """The last commands that went to the venue."""
+        self.listings: dict[str, Listing] = {}
+        """Followed windows, by slug."""
+        self.fault: BaseException | None = None
+        self.halted_why = ""
+        self._out = np.zeros(ROWS, EVENT)
+        self._tick = np.zeros(1, EVENT)
+        self._tick["kind_code"] = Kind.TICKED
+        self._per_ms = NS_PER_MS * clock.speed_ratio
+        self._fired: dict[int, tuple[int, int]] = {}
+        """Orders on their way: when the frame that fired them came, and when the core commanded them."""
+        self._told_ns = 0
+        self._seen_ns = 0
+        self._desk: DeskThread | None = None
+        if core is not None:
+            self._desk = DeskThread(core.params, self._mandate_came, self._desk_failed)
+
+    # --- the loop
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Live until told to stop; then pull every order and write the last mark.
+
+        Raises:
+            Whatever a part of ours failed with: the process stops, and starting again is recovering.
+        """
+        while not stop.is_set() and self.fault is None:
+            await self.intake.wait(self._told_ns + TICK_NS)
+            self.take(self.intake.drain(BATCH))
+            await asyncio.sleep(0)
+        if self.fault is not None:
+            raise self.fault
+
+    def close(self) -> None:
+        """Stop the desk and write the last mark."""
+        if self._desk is not None:
+            self._desk.close()
+        if self.core is not None:
+            self.session.mark(self.core, self.clock.now_ns(), last=True)
+
+    def take(self, arrivals: list[Arrived]) -> None:
+        """Take in what came, in order; then let time pass if nothing told the core of it."""
+        for arrived in arrivals:
+            self._take_one(arrived)
+        now_ns = self.clock.now_ns()
+        if now_ns - self._told_ns >= TICK_NS:
+            self._tick["at_ns"] = self._tick["seen_ns"] = now_ns
+            self._receive(self._tick, 1, now_ns)
+        if self.door is not None:
+            self._hear(self.door.follow_time(now_ns))
+
+    def _take_one(self, arrived: Arrived) -> None:
+        what = arrived.what
+        if what is What.FRAME:
+            self._frame(arrived)
+        elif what is What.ROWS:
+            assert arrived.rows is not None
+            arrived.rows["seen_ns"] = self._stamp(arrived.seen_ns)
+            self._hear(arrived.rows)
+        elif what is What.MANDATE:
+            assert arrived.rows is not None
+            self._mandate(arrived.rows)
+        elif what is What.LISTED:
+            assert arrived.listing is not None
+            self._listed(arrived.listing, arrived.seen_ns)
+        elif what is What.UNLISTED:
+            assert arrived.listing is not None
+            self._unlisted(arrived.listing)
+        else:
+            self._connection(arrived)
+
+    # --- what comes in
+
+    def _frame(self, arrived: Arrived) -> None:
+        self.counts.frames += 1
+        seen_ns = self._stamp(arrived.seen_ns)
+        if self._keep_frames:
+            self.session.frame(arrived.wire, arrived.connection, seen_ns, arrived.raw)
+        if arrived.wire is Wire.POLYMARKET_USER:
+            if self.news is not None:
+                self._hear(self.news.take(arrived.raw, seen_ns))
+            return
+        taken_ns = self.clock.now_ns()
+        count = self._decoded(lambda: self.decoder.decode(arrived.wire, arrived.raw, seen_ns, self._out))
+        if count:
+            if arrived.wire is Wire.POLYMARKET_MARKET:
+                self.latency.add(Span.INGESTION, (seen_ns - int(self._out["at_ns"][0])) / self._per_ms)
+            self._receive(self._out, count, taken_ns, arrived.seen_ns)
+
+    def _decoded(self, read: Callable[[], int]) -> int:
+        """Decode into the scratch rows, with more of them when a frame is longer than any before."""
+        while True:
+            try:
+                return read()
+            except RowsFull:
+                self._out = np.zeros(2 * len(self._out), EVENT)
+
+    def _stamp(self, seen_ns: int) -> int:
+        """Give a time that is not before any given so far: what is taken in later was seen later."""
+        self._seen_ns = max(self._seen_ns, seen_ns)
+        return self._seen_ns
+
+    def _connection(self, arrived: Arrived) -> None:
+        seen_ns = self._stamp(arrived.seen_ns)
+        if arrived.what is What.CONNECTED:
+            count = self.decoder.connected(arrived.wire, seen_ns, self._out)
+        elif arrived.wire is Wire.POLYMARKET_USER:
+            count = 0
+        else:
+            # A gap of our own making is told as an end: nothing of that wire counts until it begins anew.
+            count = self.decoder.disconnected(arrived.wire, seen_ns, self._out)
+        told = {"connection": arrived.what.name.lower(), "wire": arrived.wire.name.lower(), "why": arrived.why}
+        self.session.note(told, seen_ns)
+        if count:
+            self._receive(self._out, count, seen_ns)
+
+    def _listed(self, listing: Listing, seen_ns: int) -> None:
+        known = (
+            self.core.slot_of(listing.open_ns, listing.asset, listing.close_ns - listing.open_ns) if self.core else -1
+        )
+        try:
+            slot = self.slots.take(listing, known)
+        except NoSlotFree:
+            self.counts.no_slot += 1
+            return
+        self.listings[listing.slug] = listing
+        if self._prepare is not None:
+            self._prepare(listing, slot)
+        if slot == known:  # after a restart: the core has it already, only the decoder must learn its tokens
+            tick_bps = int(self.core.world["markets"][slot]["books"][0]["tick_bps"]) if self.core else listing.tick_bps
+            self.decoder.list_market(slot, listing.condition_id, listing.up_token, listing.down_token, tick_bps)
+            return
+        stamp_ns = self._stamp(seen_ns)
+        self.session.note({"listed": listing.slug, "condition": listing.condition_id, "slot": slot}, stamp_ns)
+        count = self._decoded(lambda: self.decoder.list_window(slot, listing, stamp_ns, self._out))
+        self._receive(self._out, count, stamp_ns)
+
+    def _unlisted(self, listing: Listing) -> None:
+        slot = self.slots.give_back(listing.slug)
+        self.listings.pop(listing.slug, None)
+        if slot >= 0:
+            self.decoder.unlist_market(slot)
+
+    # --- the core
+
+    def _receive(self, events: Rows, count: int, taken_ns: int, socket_ns: int = 0) -> None:
+        """Write rows down, let the core receive them, do its commands; then hear what the door has to tell."""
+        self.counts.rows += count
+        self._told_ns = int(events["seen_ns"][count - 1])
+        self._seen_ns = max(self._seen_ns, self._told_ns)
+        self.session.rows(events, count)
+        if self.core is None:
+            return
+        for commands in self.core.receive(events, count):
+            self._do(commands, taken_ns, socket_ns)
+        if self.door is not None:
+            self._hear(self.door.follow(events, count, self._told_ns))
+        self._watch(events, count)
+
+    def _hear(self, events: Rows) -> None:
+        """Let the core receive what the venue says of our orders."""
+        if len(events) == 0:
+            return
+        self._receive(events, len(events), self.clock.now_ns())
+
+    def _do(self, commands: Rows, taken_ns: int, socket_ns: int) -> None:
+        now_ns = self.clock.now_ns()
+        self.session.commands(commands, self._told_ns)
+        asks = np.array([is_ask(command) for command in commands])
+        for slot in commands["slot_id"][asks].tolist():
+            assert self.core is not None and self._desk is not None
+            self.counts.commands["ask"] += 1
+            self._desk.run(self.core.ask(slot))
+        orders = commands[~asks]
+        if len(orders) == 0:
+            return
+        for command in orders:
+            self.counts.commands[("", "place", "cancel", "cancel_market")[int(command["act_code"])]] += 1
+        self.orders.append(orders)
+        if socket_ns:
+            self.latency.add(Span.QUEUE, (taken_ns - socket_ns) / self._per_ms)
+            self.latency.add(Span.SIGNAL, (now_ns - taken_ns) / self._per_ms)
+        for command in orders:
+            if int(command["act_code"]) == Act.PLACE:
+                self._fired[int(command["order_id"])] = (socket_ns, now_ns)
+        if self.door is not None:
+            self.door.send(orders)
+
+    def answered(self, order_id: int, sent_ns: int, answered_ns: int) -> None:
+        """Keep how long an order took: the door says when it left and when the venue answered, by the clock."""
+        socket_ns, now_ns = self._fired.pop(order_id, (0, 0))
+        if now_ns:
+            self.latency.add(Span.SIGN, (sent_ns - now_ns) / self._per_ms)
+            self.latency.add(Span.EXECUTION, (answered_ns - now_ns) / self._per_ms)
+        if socket_ns:
+            self.latency.add(Span.TICK_TO_ACCEPTED, (answered_ns - socket_ns) / self._per_ms)
+
+    def _mandate_came(self, mandates: Rows) -> None:
+        now_ns = self.clock.now_ns()
+        self.intake.put(Arrived(What.MANDATE, Wire.GAMMA, 0, now_ns, rows=mandates))
+
+    def _mandate(self, mandates: Rows) -> None:
+        assert self.core is not None
+        seen_ns = self._stamp(self.clock.now_ns())
+        asked = self.core.asked.get(int(mandates["mandate_id"][0]))
+        try:
+            commands = self.core.give(mandates, seen_ns)
+        except MandateDiffers as error:
+            self.halt(f"the LangGraph desk and the fused one differ: {error}")
+            return
+        self.session.mandate(mandates, seen_ns)
+        self._told_ns = seen_ns
+        self.counts.mandates += 1
+        if asked is not None:
+            self.latency.add(Span.DESK, (seen_ns - asked.asked_ns) / self._per_ms)
+        reason = int(mandates["reason_code"][0])
+        if reason:
+            self.counts.stand_asides[int(mandates["gate_code"][0]), reason] += 1
+        self.decisions.append(mandates)
+        if len(commands):
+            self._do(commands, seen_ns, 0)
+
+    def _watch(self, events: Rows, count: int) -> None:
+        """Mark the journal after each settled window: where a replay is held against this run."""
+        kinds = events["kind_code"][:count]
+        if (kinds == _SETTLED).any() and self.core is not None:
+            self.counts.windows_settled += int((kinds == _SETTLED).sum())
+            self.session.mark(self.core, self._told_ns)
+
+    # --- stopping
+
+    def halt(self, why: str, word: Word = Word.HALT) -> None:
+        """Let the core stop trading, and say why; it pulls what rests."""
+        self.halted_why = why
+        now_ns = self._stamp(self.clock.now_ns())
+        said = np.zeros(1, EVENT)
+        said["kind_code"], said["source_code"], said["code_id"] = Kind.OPERATOR_SAID, Source.OURSELVES, word
+        said["at_ns"] = said["seen_ns"] = now_ns
+        self.session.note({"halted": why, "word": word.name.lower()}, now_ns)
+        self._receive(said, 1, now_ns)
+
+    def _desk_failed(self, error: BaseException) -> None:
+        self.fault = error
