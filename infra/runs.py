@@ -286,7 +286,7 @@ def newest_run(home: Path) -> Path:
     found = sorted(home.glob(f"*/*/{RUN_FILE}"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise RunMissing(
-            f"{home}: no run in it; make one with `updown demo` or `updown backtest`, or name a run folder"
+            f"{home}: no run in it; make one with `updown generate` or `updown backtest`, or name a run folder"
         )
     return found[-1].parent
 

@@ -1,13 +1,16 @@
 """Settings: one TOML file and single changes on top of it, checked name by name, unknown names refused."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from infra.addresses import PRODUCTION, Addresses
 from state.params import BOUNDS, OutOfBounds, Params, UnknownParameter, checked, default_params, difference
 
 SECTION: Final = "params"
+ADDRESSES: Final = "addresses"
 
 
 class SettingsRefused(ValueError):
@@ -25,7 +28,8 @@ def read_params(file: Path | None = None, changes: Sequence[str] = ()) -> Params
         SettingsRefused: the file cannot be read as such, or a limit would be raised.
         UnknownParameter, OutOfBounds: a name or a value that cannot be; the line begins with where it stands.
     """
-    values = _of_file(file) if file is not None else {}
+    section = _of_file(file).get(SECTION, {}) if file is not None else {}
+    values = {name: _checked(str(file), name, value) for name, value in section.items()}
     before = default_params(values)
     for change in changes:
         name, value = _of_change(change)
@@ -39,18 +43,40 @@ def read_params(file: Path | None = None, changes: Sequence[str] = ()) -> Params
     return after
 
 
-def _of_file(file: Path) -> dict[str, float]:
+def _of_file(file: Path) -> dict[str, Any]:
     try:
-        told: Mapping[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+        told = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsRefused(f"{file}: not TOML ({error}); write lines `name = value` under [{SECTION}]") from error
-    odd = sorted(set(told) - {SECTION})
+    odd = sorted(set(told) - {SECTION, ADDRESSES})
     if odd:
-        raise SettingsRefused(f"{file}: unknown key {odd[0]!r}; parameters stand under [{SECTION}]")
-    section = told.get(SECTION, {})
-    if not isinstance(section, dict):
-        raise SettingsRefused(f"{file}: {SECTION} is no section; begin it with a line [{SECTION}]")
-    return {name: _checked(str(file), name, value) for name, value in section.items()}
+        raise SettingsRefused(
+            f"{file}: unknown key {odd[0]!r}; parameters stand under [{SECTION}], servers under [{ADDRESSES}]"
+        )
+    for name in (SECTION, ADDRESSES):
+        if not isinstance(told.get(name, {}), dict):
+            raise SettingsRefused(f"{file}: {name} is no section; begin it with a line [{name}]")
+    return told
+
+
+def read_addresses(file: Path | None = None) -> Addresses:
+    """Give the servers' addresses: production's, with those on top that a settings file names under `[addresses]`.
+
+    Raises:
+        SettingsRefused: a name that is no server, or a value that is no address of its kind.
+    """
+    if file is None:
+        return PRODUCTION
+    known = {each.name: getattr(PRODUCTION, each.name) for each in fields(Addresses)}
+    told: dict[str, str] = {}
+    for name, value in _of_file(file).get(ADDRESSES, {}).items():
+        if name not in known:
+            raise SettingsRefused(f"{file}: no server {name!r}; there are {', '.join(known)}")
+        kinds = ("ws://", "wss://") if known[name].startswith("ws") else ("http://", "https://")
+        if not isinstance(value, str) or not value.startswith(kinds):
+            raise SettingsRefused(f"{file}: {name} = {value!r} must begin with {' or '.join(kinds)}")
+        told[name] = value.rstrip("/")
+    return replace(PRODUCTION, **told)
 
 
 def _of_change(change: str) -> tuple[str, float]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from infra.cli.backtest import backtest, demo, report
+from infra.cli.backtest import backtest, generate, report
 from infra.cli.desk import graph, step
 from infra.cli.failures import CODES, UsageError, fail, guarded
 from infra.cli.journals import import_sources, show, verify
@@ -25,8 +25,8 @@ Exit codes:
 """ + "\n".join(f"  {int(code)}  {words}" for code, words in CODES.items())
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
-    "demo": demo,
     "backtest": backtest,
+    "generate": generate,
     "replay": replay,
     "report": report,
     "import": import_sources,

@@ -1,4 +1,4 @@
-"""The commands `backtest`, `demo` and `report`: run the desk over recordings and say what came of it."""
+"""The commands `backtest`, `generate` and `report`: run the desk over recordings and say what came of it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,9 +30,9 @@ Cash = Annotated[float, typer.Option(min=0.0, max=1e9, metavar="USD", help="Capi
 Sources = Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="One journal, or folders of recordings.")]
 Open = Annotated[bool, typer.Option("--open", help="Open the report in the browser.")]
 
-DEMO_WORDS: Final = {
+MARKET_WORDS: Final = {
     "demo": "This market does not exist: its makers' mistakes were planted, so what the desk made here is no evidence "
-    "of an edge; `updown demo --efficient` is a market without them, where the desk mostly stands aside and the rest "
+    "of an edge; `updown generate --efficient` is a market without them, where the desk mostly stands aside and the rest "
     "is chance.",
     "efficient": "This market does not exist: it is the demonstration's without the planted mistakes of its makers, so "
     "the desk should mostly stand aside, and what it makes or loses here is chance.",
@@ -186,7 +186,7 @@ def interval(estimate: dict[str, Any], digits: int = 2) -> str:
     return f"{mean:+,.{digits}f} [{low:+,.{digits}f}, {high:+,.{digits}f}]"
 
 
-def demo(
+def generate(
     windows: Annotated[int, typer.Option(min=1, max=2016, help="Five-minute windows to generate.")] = 12,
     seed: Seed = 4,
     efficient: Annotated[
@@ -195,28 +195,28 @@ def demo(
     open_it: Open = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show everything on a small generated recording.
+    """Make up a recording, run the desk over it, and report.
 
     No data, no keys, no network: a synthetic market with planted mistakes of its makers is written to a journal,
     checked, run through the whole desk and reported on. The same seed gives the same market, the same decisions and
     the same run hash. With --efficient the makers have no such mistakes, and the same
     desk should mostly stand aside.
 
-    Example: updown demo --open
+    Example: updown generate --open
     """
     get_ready()
-    from infra.demo import write_market
+    from infra.generated import write_market
     from infra.recordings.tape import open_tape
     from state.params import default_params
 
     name = f"{'efficient' if efficient else 'demo'}-{windows}-windows-seed-{seed}"
-    home = Path("var/demo") / name
+    home = Path("var/generated") / name
     note(f"generating {windows} windows of a market that does not exist ...")
     checked = write_market(home / "journal", name="efficient" if efficient else "demo", windows=windows, seed=seed)
     tape = open_tape([home / "journal"])
     told = run_and_save(tape, [home / "journal"], default_params(), terms_of(seed, 100_000.0), home)
     told["journal"] = checked
-    told["market"] = DEMO_WORDS["efficient" if efficient else "demo"]
+    told["market"] = MARKET_WORDS["efficient" if efficient else "demo"]
     if as_json:
         answer(told)
     else:
@@ -239,7 +239,7 @@ def report(
 
     It is made from the run's ledgers and its journal, and needs no network to be read.
 
-    Example: updown report var/runs/demo-1a2b3c4d --open
+    Example: updown report var/runs/april-1a2b3c4d --open
     """
     hold_run(run)
     get_ready()

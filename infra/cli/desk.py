@@ -119,7 +119,7 @@ def step(
     What each stage read, what it wrote, and why. The run is played again up to that decision, so nothing of it had
     to be kept. Without a number the decisions are listed.
 
-    Example: updown step 17 --run var/runs/demo-1a2b3c4d
+    Example: updown step 17 --run var/runs/april-1a2b3c4d
     """
     hold_run(run)
     get_ready()

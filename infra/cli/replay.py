@@ -19,11 +19,12 @@ def replay(
 ) -> None:
     """Prove that the same events give the same decisions.
 
-    Of a run, everything that it wrote down is made again from its journal, and compared row by row. A journal alone is
-    run by another process first, and that run is then made again here. Parameters and seed are for a journal alone: a
-    run has its own.
+    Of a run, everything that it wrote down is made again from its journal, and compared row by row. The journal of a
+    live session (demo, paper, live) shows every command that was given: the core is driven through it once more, and
+    each is held against the recorded. Any other journal is run by another process first, and that run is then made
+    again here. Parameters and seed are for such a journal alone: runs and sessions have their own.
 
-    Example: updown replay var/runs/demo-1a2b3c4d
+    Example: updown replay var/runs/april-1a2b3c4d
     """
     hold_sources([place])
     if (place / "run.json").is_file():
@@ -31,6 +32,11 @@ def replay(
             raise Misuse(f"{place}: a run has its own parameters and seed; leave --params, --set and --seed away")
         get_ready()
         told = replay_run(place)
+    elif _is_session(place):
+        if params or changes or seed != 1:
+            raise Misuse(f"{place}: a session has its own parameters; leave --params, --set and --seed away")
+        get_ready()
+        told = replay_session(place)
     else:
         read_settings(params, changes)  # what is wrong is refused here, before another process is begun
         get_ready()
@@ -38,10 +44,47 @@ def replay(
         told = _replay_journal(place, params, changes or [], seed)
     if as_json:
         answer(told)
+    elif "session" in told:
+        _show_session(told)
     else:
         _show(told)
     if not told["same"]:
         raise typer.Exit(Exit.DOES_NOT_HOLD)
+
+
+def _is_session(place: Path) -> bool:
+    from infra.journal.reader import read_notes
+    from infra.journal.segments import is_journal
+
+    return is_journal(place) and "session" in next(iter(read_notes(place, torn_ok=True)), {})
+
+
+def replay_session(folder: Path) -> dict[str, Any]:
+    """Drive the core once more through a session's journal and hold its commands, mandates and marks; plain values."""
+    from infra.clock import monotonic_ns
+    from infra.journal.reader import verify
+    from infra.shell.session import play_session
+    from infra.version import code_name
+    from state.units import NS_PER_S
+
+    rows_count = verify(folder).rows_count
+    started_ns = monotonic_ns()
+    with progress("replaying") as share:
+        played = play_session(folder, lambda done: share(done, rows_count))
+    return {
+        "session": str(folder),
+        "same": not played.difference,
+        "difference": played.difference,
+        "hash_recorded": played.last_mark,
+        "hash_came": played.core.digest(),
+        "rows": played.rows_count,
+        "commands": played.commands_count,
+        "mandates": played.mandates_count,
+        "marks": played.marks_count,
+        "commands_not_recorded": len(played.pending),
+        "took_s": round((monotonic_ns() - started_ns) / NS_PER_S, 3),
+        "code": code_name(),
+    }
 
 
 def replay_run(folder: Path) -> dict[str, Any]:
@@ -116,6 +159,17 @@ def _replay_journal(journal: Path, params: Path | None, changes: list[str], seed
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1].removeprefix("updown: ")
             raise (Damaged if done.returncode == Exit.BAD_DATA else Misuse)(last)
         return replay_run(folder) | {"run": str(journal), "processes": 2}
+
+
+def _show_session(told: dict[str, Any]) -> None:
+    say(f"{tick(told['same'])} {told['session']}: {told['rows']:,} rows, made again by {told['code']}")
+    say(f"  {told['commands']:,} commands, {told['mandates']:,} mandates and {told['marks']:,} marks held to the byte")
+    say(f"  last mark recorded  {told['hash_recorded'] or 'none: the session was cut off before its first'}")
+    say(f"  hash came           {told['hash_came']}")
+    if told["commands_not_recorded"]:
+        say(f"  {told['commands_not_recorded']} commands at the end are not in the journal: it was cut off there")
+    if told["difference"]:
+        say(f"  first difference: {told['difference']}")
 
 
 def _show(told: dict[str, Any]) -> None:

@@ -46,7 +46,7 @@ def prove_determinism(data: Path | None, progress: Progress) -> Proof:
 
 
 def _tape_for(data: Path | None, home: Path) -> "Tape":
-    from infra.demo import write_market
+    from infra.generated import write_market
     from infra.journal.segments import is_journal
     from infra.recordings.tape import open_tape
 

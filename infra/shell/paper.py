@@ -46,6 +46,9 @@ class PaperVenue:
 
     def follow_time(self, now_ns: int) -> Rows:
         """Do what is due by now; give the messages that have reached us."""
+        due_ns = min(self._exchanges["next_deed_ns"][0], self._exchanges["next_parcel_ns"][0])
+        if self._sent_count == 0 and due_ns > now_ns:
+            return _NONE
         return self.follow(_NONE, 0, now_ns)
 
     @property

@@ -1,8 +1,8 @@
 """The shell: take in what comes, write it down, let the core decide, do what it commands; one loop, one thread."""
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -20,7 +20,7 @@ from infra.shell.latency import Latency, Span
 from infra.shell.session import Session
 from infra.shell.slots import NoSlotFree, Slots
 from infra.streams.intake import Arrived, Intake, What
-from state.events import EVENT, Kind, Source, Word
+from state.events import EVENT, FeedState, Kind, Source, Word
 from state.orders import Act
 from state.units import NS_PER_MS
 
@@ -29,8 +29,9 @@ BATCH: Final = 128
 """Arrivals taken in before the sockets get their turn again."""
 TICK_NS: Final = 100 * NS_PER_MS
 """The clock's own tick, when nothing else came: what is due by time alone is not late by more."""
-DECISIONS: Final = 256
+MAY_SETTLE: Final = (Wire.GAMMA, Wire.POLYMARKET_MARKET)
 _SETTLED: Final = int(Kind.SETTLED)
+_FEED_CHANGED: Final = int(Kind.FEED_CHANGED)
 
 Rows = NDArray[Any]
 
@@ -53,6 +54,19 @@ class News(Protocol):
 
     def take(self, raw: bytes, seen_ns: int) -> Rows:
         """Give the rows that a frame of the user channel means."""
+
+
+class Watcher(Protocol):
+    """Is told what happened, on the loop's thread, after the core has received it: for screens and summaries."""
+
+    def rows(self, worlds: Any, events: Rows) -> None:
+        """Hear rows that may matter to people; prices and levels are not told."""
+
+    def commands(self, commands: Rows) -> None:
+        """Hear commands that go to the venue."""
+
+    def mandates(self, mandates: Rows) -> None:
+        """Hear a mandate, shape (1,)."""
 
 
 @dataclass(slots=True)
@@ -82,20 +96,17 @@ class Shell:
         door: Door | None = None,
         news: News | None = None,
         prepare: Callable[[Listing, int], None] | None = None,
+        watchers: Sequence[Watcher] = (),
         keep_frames: bool = False,
     ) -> None:
         """Put the parts together; `prepare` is told of each followed window and its slot."""
         self.clock, self.intake, self.session, self.core = clock, intake, session, core
         self.door, self.news, self._prepare = door, news, prepare
-        self._keep_frames = keep_frames
+        self._keep_frames, self._watchers = keep_frames, watchers
         self.decoder = Decoder()
         self.slots = Slots()
         self.latency = Latency()
         self.counts = Counts()
-        self.decisions: deque[Rows] = deque(maxlen=DECISIONS)
-        """The last mandates, newest last."""
-        self.orders: deque[Rows] = deque(maxlen=DECISIONS)
-        """The last commands that went to the venue."""
         self.listings: dict[str, Listing] = {}
         """Followed windows, by slug."""
         self.fault: BaseException | None = None
@@ -182,6 +193,8 @@ class Shell:
             if arrived.wire is Wire.POLYMARKET_MARKET:
                 self.latency.add(Span.INGESTION, (seen_ns - int(self._out["at_ns"][0])) / self._per_ms)
             self._receive(self._out, count, taken_ns, arrived.seen_ns)
+            if arrived.wire in MAY_SETTLE and (count < 4 or arrived.wire is Wire.GAMMA):
+                self._watch(self._out, count)
 
     def _decoded(self, read: Callable[[], int]) -> int:
         """Decode into the scratch rows, with more of them when a frame is longer than any before."""
@@ -200,15 +213,15 @@ class Shell:
         seen_ns = self._stamp(arrived.seen_ns)
         if arrived.what is What.CONNECTED:
             count = self.decoder.connected(arrived.wire, seen_ns, self._out)
-        elif arrived.wire is Wire.POLYMARKET_USER:
-            count = 0
         else:
-            # A gap of our own making is told as an end: nothing of that wire counts until it begins anew.
             count = self.decoder.disconnected(arrived.wire, seen_ns, self._out)
+            if arrived.what is What.GAP:
+                self._out["code_id"][0] = FeedState.GAP
         told = {"connection": arrived.what.name.lower(), "wire": arrived.wire.name.lower(), "why": arrived.why}
         self.session.note(told, seen_ns)
         if count:
             self._receive(self._out, count, seen_ns)
+            self._watch(self._out, count)
 
     def _listed(self, listing: Listing, seen_ns: int) -> None:
         known = (
@@ -251,13 +264,12 @@ class Shell:
             self._do(commands, taken_ns, socket_ns)
         if self.door is not None:
             self._hear(self.door.follow(events, count, self._told_ns))
-        self._watch(events, count)
 
     def _hear(self, events: Rows) -> None:
         """Let the core receive what the venue says of our orders."""
-        if len(events) == 0:
-            return
-        self._receive(events, len(events), self.clock.now_ns())
+        if len(events):
+            self._receive(events, len(events), self.clock.now_ns())
+            self._watch(events, len(events))
 
     def _do(self, commands: Rows, taken_ns: int, socket_ns: int) -> None:
         now_ns = self.clock.now_ns()
@@ -272,7 +284,8 @@ class Shell:
             return
         for command in orders:
             self.counts.commands[("", "place", "cancel", "cancel_market")[int(command["act_code"])]] += 1
-        self.orders.append(orders)
+        for watcher in self._watchers:
+            watcher.commands(orders)
         if socket_ns:
             self.latency.add(Span.QUEUE, (taken_ns - socket_ns) / self._per_ms)
             self.latency.add(Span.SIGNAL, (now_ns - taken_ns) / self._per_ms)
@@ -312,15 +325,24 @@ class Shell:
         reason = int(mandates["reason_code"][0])
         if reason:
             self.counts.stand_asides[int(mandates["gate_code"][0]), reason] += 1
-        self.decisions.append(mandates)
+        for watcher in self._watchers:
+            watcher.mandates(mandates)
         if len(commands):
             self._do(commands, seen_ns, 0)
 
     def _watch(self, events: Rows, count: int) -> None:
-        """Mark the journal after each settled window: where a replay is held against this run."""
+        """Tell the watchers; mark the journal after each settled window, where a replay is held against this run."""
+        if self.core is None:
+            return
         kinds = events["kind_code"][:count]
-        if (kinds == _SETTLED).any() and self.core is not None:
-            self.counts.windows_settled += int((kinds == _SETTLED).sum())
+        told = events[:count][(kinds >= _SETTLED) | (kinds == _FEED_CHANGED)]
+        if len(told) == 0:
+            return
+        for watcher in self._watchers:
+            watcher.rows(self.core.worlds, told)
+        settled = int((told["kind_code"] == _SETTLED).sum())
+        if settled:
+            self.counts.windows_settled += settled
             self.session.mark(self.core, self._told_ns)
 
     # --- stopping

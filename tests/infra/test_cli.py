@@ -27,22 +27,22 @@ def told(result: Result) -> Any:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the demonstration once, in a folder of its own."""
+    """Make up a market once, in a folder of its own."""
     home = tmp_path_factory.mktemp("cli")
     before = Path.cwd()
     os.chdir(home)
     try:
-        done = updown("demo", "--windows", 1, "--seed", 1, "--json")
+        done = updown("generate", "--windows", 1, "--seed", 1, "--json")
     finally:
         os.chdir(before)
     assert done.exit_code == 0, done.stderr
-    (home / "demo.json").write_text(done.stdout)
+    (home / "generated.json").write_text(done.stdout)
     return home
 
 
 @pytest.fixture(scope="module")
 def run(place: Path) -> Path:
-    return place / "var" / "demo" / "demo-1-windows-seed-1"
+    return place / "var" / "generated" / "demo-1-windows-seed-1"
 
 
 @pytest.fixture(scope="module")
@@ -195,10 +195,10 @@ def test_a_limit_is_lowered_by_a_word_and_raised_in_the_file_only(tmp_path: Path
     assert (raised[name], lowered[name]) == (float(high), at_low[name])
 
 
-def test_the_demonstration_is_the_same_for_the_same_seed(place: Path, run: Path, tmp_path: Path) -> None:
-    first = json.loads((place / "demo.json").read_text())
+def test_a_made_up_market_is_the_same_for_the_same_seed(place: Path, run: Path, tmp_path: Path) -> None:
+    first = json.loads((place / "generated.json").read_text())
     done = subprocess.run(
-        [sys.executable, "-m", "infra", "demo", "--windows", "1", "--seed", "1", "--json"],
+        [sys.executable, "-m", "infra", "generate", "--windows", "1", "--seed", "1", "--json"],
         cwd=tmp_path, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -218,7 +218,7 @@ def test_a_run_keeps_its_ledgers_its_page_and_what_it_was_made_of(run: Path, pla
     assert "</html>" in (run / "report.html").read_text()
     about = json.loads((run / "run.json").read_text())
     assert about["counts"]["events"] == about["journal"]["rows"]
-    assert about["run_hash"] == json.loads((place / "demo.json").read_text())["run"]["run_hash"]
+    assert about["run_hash"] == json.loads((place / "generated.json").read_text())["run"]["run_hash"]
 
 
 def test_a_replay_makes_a_run_again(run: Path) -> None:

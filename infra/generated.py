@@ -1,4 +1,4 @@
-"""The demonstration's market: generated, written to a journal as a live recording would be, and checked."""
+"""A made-up market: generated, written to a journal as a live recording would be, and checked."""
 
 import shutil
 from dataclasses import asdict, replace
