@@ -11,6 +11,7 @@ from typing import Final, Self
 
 import numpy as np
 from aiohttp import ClientError, WSMsgType, web
+from aiohttp.typedefs import Middleware
 
 from infra.clock import Clock
 from infra.venue_next_door.faults import Fault, Faults, Switch
@@ -60,7 +61,7 @@ async def accept(request: web.Request) -> web.WebSocketResponse:
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def refusing(faults: Faults, wire: str) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def refusing(faults: Faults, wire: str) -> Middleware:
     """Give a middleware that answers 503 to new connections while the fault `refuse` is on for this wire."""
 
     @web.middleware
@@ -119,13 +120,15 @@ class Line:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        _open.discard(self)
         self._flush()
         self.is_closing = True
         closing = {task for task in self._tasks if task.get_name() == "close"}
         for task in self._tasks - closing:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:
+            _open.discard(self)
 
     # Out.
 
