@@ -11,33 +11,17 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from infra.feeds import binance, bybit, clob_rest, coinbase, gamma, okx, polybolt, polymarket_user, rtds
+from infra.feeds import clob_rest, gamma, polybolt
 from infra.feeds import polymarket_market as market
 from infra.feeds.figures import AT_NS_MAX, LEVEL_BPS, SHARES_MAX, at_ns_of, bps_of, micros_of, tick_bps_of, touch_bps_of
-from infra.feeds.frames import READ_ERRORS, Offbeat, Parser, Refused, Tally, Wire, offbeat, refusal
-from infra.feeds.listings import Listing, listing_of
+from infra.feeds.frames import READ_ERRORS, Offbeat, Refused, Tally, Wire, offbeat, refusal
+from infra.feeds.listings import Listing, listing_of, rules_of_short
 from infra.feeds.polymarket_market import QUICK_TAIL
 from infra.feeds.quotes import SOURCES, SYMBOLS, WAYS, Desk
+from infra.feeds.readers import PARSERS as PARSERS
 from infra.feeds.rows import FLAGS_FROM_END, LEVEL, ROW_BYTES, Rows, RowsFull, tail_of
 from state.events import LAST_IN_FRAME, Asset, FeedState, Kind, Side, Source, StrikeSource, Token
 from state.units import NS_PER_MS
-
-PARSERS: Final[dict[Wire, Parser]] = {
-    Wire.POLYMARKET_MARKET: market.parse,
-    Wire.POLYMARKET_USER: polymarket_user.parse,
-    Wire.POLYBOLT: polybolt.parse,
-    Wire.RTDS: rtds.parse,
-    Wire.GAMMA: gamma.parse,
-    Wire.CLOB_REST: clob_rest.parse,
-    Wire.BINANCE_SPOT: binance.parse,
-    Wire.BINANCE_USDM: binance.parse,
-    Wire.BINANCE_COINM: binance.parse,
-    Wire.BYBIT: bybit.parse,
-    Wire.OKX: okx.parse,
-    Wire.COINBASE: coinbase.parse,
-    Wire.COINBASE_EXCHANGE: coinbase.parse_exchange,
-}
-"""Whose frames are read by what."""
 
 _READERS: Final = PARSERS | {Wire.POLYMARKET_MARKET: market.read}
 
@@ -84,6 +68,7 @@ class Decoder:
         self.strangers = Tally()
         """Tokens, markets and symbols that nobody listed: wire, what, which."""
         self.last_refusal: Refused | None = None
+        self._up: set[Wire] = set()
         self._windows: dict[tuple[Asset, int], int] = {}
         self._told: set[tuple[Kind, int, float]] = set()
         self._seqs: dict[str, int] = {}
@@ -127,12 +112,16 @@ class Decoder:
     def connected(self, wire: Wire, seen_ns: int, out: NDArray[Any], start: int = 0) -> int:
         """Write FEED_CHANGED UP with a new generation: sequences begin anew, books wait for a snapshot."""
         self.generations[wire] = self.generations.get(wire, 0) + 1
+        self._up.add(wire)
         if wire is Wire.POLYBOLT:
             self._seqs.clear()
         return self._feed_changed(wire, FeedState.UP, seen_ns, out, start)
 
     def disconnected(self, wire: Wire, seen_ns: int, out: NDArray[Any], start: int = 0) -> int:
-        """Write FEED_CHANGED DOWN with the generation that ended."""
+        """Write FEED_CHANGED DOWN with the generation that ended; nothing while another wire speaks for the source."""
+        self._up.discard(wire)
+        if any(SOURCES[other] is SOURCES[wire] for other in self._up):
+            return 0
         return self._feed_changed(wire, FeedState.DOWN, seen_ns, out, start)
 
     def _feed_changed(self, wire: Wire, state: FeedState, seen_ns: int, out: NDArray[Any], start: int) -> int:
@@ -241,6 +230,8 @@ class Decoder:
         elif isinstance(message, gamma.Market | gamma.Event | gamma.Page):
             for pair in gamma.windows_in(message):
                 self._window(*pair, desk)
+        elif isinstance(message, clob_rest.ShortMarket):
+            self._rules(message, desk)
 
     # The market channel.
 
@@ -358,6 +349,16 @@ class Decoder:
                 Kind.SETTLED, Source.GAMMA, listing.closed_ns or desk.seen_ns, desk.seen_ns,
                 slot=slot, code=listing.outcome, value_usd=listing.final_price_usd,
             )  # fmt: skip
+
+    def _rules(self, short: clob_rest.ShortMarket, desk: Desk) -> None:
+        slot = self.slots.get(short.condition_id)
+        if slot is None:
+            self.strangers.add(desk.wire.name, "market not listed", "")
+            return
+        for rule, value in rules_of_short(short).items():
+            desk.rows.write(
+                Kind.RULE_GIVEN, SOURCES[desk.wire], desk.seen_ns, desk.seen_ns, slot=slot, code=rule, ref_id=value
+            )
 
     def _strike(self, slot: int, open_ns: int, usd: float, desk: Desk) -> None:
         if usd and self._is_news(Kind.STRIKE_SEEN, slot, usd):

@@ -26,6 +26,7 @@ class Wire(IntEnum):
     OKX = 11
     COINBASE = 12
     COINBASE_EXCHANGE = 13
+    POLYGON = 14
 
 
 class Text(msgspec.Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from infra.feeds import binance, bybit, coinbase, okx, polybolt, rtds
+from infra.feeds import binance, bybit, coinbase, okx, polybolt, polygon, rtds
 from infra.feeds.figures import at_ns_of, micros_of, ns_of_iso, usd_of
 from infra.feeds.frames import Offbeat, Tally, Wire, offbeat
 from infra.feeds.rows import Rows
@@ -46,6 +46,7 @@ SOURCES: Final = {
     Wire.OKX: Source.OKX,
     Wire.COINBASE: Source.COINBASE,
     Wire.COINBASE_EXCHANGE: Source.COINBASE,
+    Wire.POLYGON: Source.POLYGON,
 }
 """As whom a wire speaks in the world; the live-data sockets name the source of a price in the message."""
 
@@ -219,6 +220,13 @@ def _averages(points: list[tuple[int, float]], symbol: str, span_s: int, desk: D
         )
 
 
+def _block(message: polygon.Block, desk: Desk) -> None:
+    desk.rows.write(
+        Kind.CHAIN_SEEN, Source.POLYGON, message.at_ns, desk.seen_ns,
+        value_usd=message.base_fee_gwei, ref_id=message.at_ns,
+    )  # fmt: skip
+
+
 WAYS: Final[dict[type, Callable[[Any, Desk], None]]] = {
     binance.BookTicker: _binance_ticker,
     binance.Trade: _binance_trade,
@@ -235,5 +243,6 @@ WAYS: Final[dict[type, Callable[[Any, Desk], None]]] = {
     coinbase.ExchangeMatch: _exchange_match,
     rtds.Update: _rtds,
     polybolt.Update: _polybolt,
+    polygon.Block: _block,
 }
 """Message type -> the rows it becomes; types that are not here become none."""

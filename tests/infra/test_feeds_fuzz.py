@@ -66,6 +66,9 @@ SHAPES: dict[Wire, list[Any]] = {
         {"type": "match", "trade_id": 1, "side": "buy", "size": "0.5", "price": "2", "product_id": "BTC-USD",
          "time": "2026-10-22T03:00:00.5Z"},
     ],
+    Wire.POLYGON: [
+        {"jsonrpc": "2.0", "id": 1, "result": {"number": "0x10", "timestamp": "0x6ad95e40", "baseFeePerGas": "0x5d2"}},
+    ],
 }  # fmt: skip
 
 ODD = st.one_of(
