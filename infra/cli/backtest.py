@@ -32,8 +32,8 @@ Open = Annotated[bool, typer.Option("--open", help="Open the report in the brows
 
 MARKET_WORDS: Final = {
     "demo": "This market does not exist: its makers' mistakes were planted, so what the desk made here is no evidence "
-    "of an edge; `updown generate --efficient` is a market without them, where the desk mostly stands aside and the rest "
-    "is chance.",
+    "of an edge; `updown generate --efficient` is a market without them, where the desk mostly stands aside and the "
+    "rest is chance.",
     "efficient": "This market does not exist: it is the demonstration's without the planted mistakes of its makers, so "
     "the desk should mostly stand aside, and what it makes or loses here is chance.",
 }

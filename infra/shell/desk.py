@@ -51,6 +51,11 @@ class DeskThread:
         self._busy.add(asked.slot)
         asyncio.run_coroutine_threadsafe(self._decide(asked), self._loop)
 
+    @property
+    def is_busy(self) -> bool:
+        """Say whether a run is under way."""
+        return bool(self._busy)
+
     def close(self) -> None:
         """Stop; a run under way is given up."""
         self._loop.call_soon_threadsafe(self._loop.stop)

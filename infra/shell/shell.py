@@ -204,6 +204,16 @@ class Shell:
             except RowsFull:
                 self._out = np.zeros(2 * len(self._out), EVENT)
 
+    def tell(self, events: Rows) -> None:
+        """Let the core receive rows of our own making, as seen now."""
+        if len(events):
+            events["at_ns"] = events["seen_ns"] = self._stamp(self.clock.now_ns())
+            self._hear(events)
+
+    def stand_at(self, seen_ns: int) -> None:
+        """Begin no earlier than this: what a session saw before its end was seen before."""
+        self._seen_ns = self._told_ns = seen_ns
+
     def _stamp(self, seen_ns: int) -> int:
         """Give a time that is not before any given so far: what is taken in later was seen later."""
         self._seen_ns = max(self._seen_ns, seen_ns)
@@ -355,7 +365,7 @@ class Shell:
         said["kind_code"], said["source_code"], said["code_id"] = Kind.OPERATOR_SAID, Source.OURSELVES, word
         said["at_ns"] = said["seen_ns"] = now_ns
         self.session.note({"halted": why, "word": word.name.lower()}, now_ns)
-        self._receive(said, 1, now_ns)
+        self._hear(said)
 
     def _desk_failed(self, error: BaseException) -> None:
         self.fault = error

@@ -1,0 +1,80 @@
+"""Start again where a session ended, however it ended: starting is recovering, there is no other way to begin."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.feeds.frames import Wire
+from infra.feeds.quotes import SOURCES
+from infra.journal.errors import JournalDamaged
+from infra.journal.segments import is_journal
+from infra.shell.core import COMMAND, Core
+from infra.shell.session import Played, Session, play_session
+from infra.shell.shell import Shell
+from state.events import EVENT, FeedState, Kind, Source
+from state.orders import OrderState, Reject
+from state.params import Params
+
+Rows = NDArray[Any]
+
+_CONNECTED: Final = "connected"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a session begins with: an empty core, or the one that the journal leads to."""
+
+    core: Core
+    played: Played | None = None
+    """What was played of the journal; None for a new session."""
+
+
+def start_from(folder: Path, params: Params, cash_micros: int) -> Start:
+    """Give the core that a folder's journal leads to, or a new one where there is no journal.
+
+    Raises:
+        JournalForeign: there is a journal, but not of a session.
+        JournalDamaged: its commands cannot be made again, so the core's memory cannot be trusted.
+    """
+    if not is_journal(folder):
+        return Start(Core(params, cash_micros))
+    played = play_session(folder)
+    if played.difference:
+        raise JournalDamaged(f"{folder}: cannot go on, for a replay differs: {played.difference}; begin a new folder")
+    return Start(played.core, played)
+
+
+def resume(shell: Shell, session: Session, played: Played, now_ns: int) -> None:
+    """Go on with a session: complete the journal, count connections on, and let every feed be down until it is back."""
+    if played.pending:
+        # The core gave them; whether they left is unknown, and for orders the venue will be asked.
+        session.commands(np.frombuffer(bytearray(b"".join(played.pending)), COMMAND), now_ns)
+    session.note({"restarted": True, "commands_completed": len(played.pending)}, now_ns)
+    shell.stand_at(max(played.last_seen_ns, now_ns))
+    shell.decoder.generations = generations(played)
+    down = np.zeros(len(SOURCES), EVENT)
+    down["kind_code"], down["code_id"] = Kind.FEED_CHANGED, FeedState.DOWN
+    for row, (wire, source) in enumerate(SOURCES.items()):
+        down["source_code"][row], down["ref_id"][row] = source, shell.decoder.generations.get(wire, 0)
+    shell.tell(down)
+
+
+def generations(played: Played) -> dict[Wire, int]:
+    """Count how often each wire was connected before."""
+    wires = Counter(note["wire"] for note in played.notes if note.get("connection") == _CONNECTED)
+    return {Wire[wire.upper()]: count for wire, count in wires.items()}
+
+
+def ended_orders(core: Core) -> Rows:
+    """Give rows that end every open order: what became of them is not known here any more, nothing rests."""
+    orders = core.worlds["orders"][0]
+    open_ones = orders[orders["state_code"] != OrderState.NONE]
+    ended = np.zeros(len(open_ones), EVENT)
+    ended["kind_code"], ended["source_code"] = Kind.ORDER_CHANGED, Source.OURSELVES
+    ended["slot_id"], ended["ref_id"] = open_ones["slot_id"], open_ones["order_id"]
+    ended["code_id"], ended["flags_mask"] = OrderState.DONE, Reject.CANCELLED
+    return ended
