@@ -17,21 +17,21 @@ export UV_LINK_MODE := copy
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint check fix bench prove backtest replay report graph step studio clean
+.PHONY: help setup demo venue paper record realism generate test lint check fix bench prove backtest replay report graph step studio clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(READY) ## build .venv with the locked packages (needs Python 3.11 to 3.14 with venv; 3.12 is preferred)
+setup: $(READY) ## build .venv with the locked packages (needs Python 3.11 to 3.13 with venv; 3.12 is preferred)
 
 # PYTHON names the interpreter to use; otherwise the first that runs, is new enough and can make environments.
 $(READY): pyproject.toml uv.lock
 	@if ! .venv/bin/python -c 'import pip' 2>/dev/null; then \
-	  for python in $(PYTHON) python3.12 python3.13 python3.11 python3.14 python3 python none; do \
+	  for python in $(PYTHON) python3.12 python3.13 python3.11 python3 python none; do \
 	    if [ "$$python" = none ]; then \
-	      echo "No Python 3.11 to 3.14 with venv found. On Debian or Ubuntu: apt install python3 python3-venv" >&2; exit 1; \
+	      echo "No Python 3.11 to 3.13 with venv found. On Debian or Ubuntu: apt install python3 python3-venv" >&2; exit 1; \
 	    fi; \
-	    "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+	    "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	      2>/dev/null && break; \
 	  done; \
 	  echo "building .venv with $$("$$python" -c 'import sys; print(sys.executable, sys.version.split()[0])')"; \
@@ -41,8 +41,23 @@ $(READY): pyproject.toml uv.lock
 	.venv/bin/uv sync --frozen --inexact --quiet --python .venv/bin/python
 	@touch $@
 
-demo: $(READY) ## a small generated recording, the whole desk over it, and the report: no keys, no network
+demo: $(READY) ## the venue next door, the feeds and the desk, trading over real sockets: no keys, no network
 	$(UPDOWN) demo $(ARGS)
+
+venue: $(READY) ## only the venue next door, for other people's clients; it prints its addresses
+	$(UPDOWN) venue $(ARGS)
+
+paper: $(READY) ## real feeds, the matching model as the venue: nothing is ever sent (needs the internet)
+	$(UPDOWN) paper $(ARGS)
+
+record: $(READY) ## write real feeds down, to backtest on later (needs the internet)
+	$(UPDOWN) record $(ARGS)
+
+realism: $(READY) ## hold the market next door against recordings; ARGS="--data folder"
+	$(UPDOWN) realism $(ARGS)
+
+generate: $(READY) ## a made-up recording, the whole desk over it, and the report
+	$(UPDOWN) generate $(ARGS)
 
 test: $(READY) ## the fast tests (minutes; the first run also compiles the core)
 	.venv/bin/pytest -q $(ARGS)
