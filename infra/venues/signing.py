@@ -1,0 +1,231 @@
+"""Signing: orders, the L1 attestation and the L2 seal of each request, byte for byte as the venue's own clients do.
+
+Structs and domains: venue reference 1.2 and 5.2 (state of 2026-11-22), golden vectors 9. Everything that does not
+change from order to order is reckoned once, so that an order costs one to two hashes and one signature.
+"""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from typing import Final
+
+from coincurve import PrivateKey
+from eth_hash.auto import keccak
+from eth_utils.address import to_checksum_address
+
+from infra.venues.credentials import Credentials, Secret
+from state.events import Side
+
+CHAIN_ID: Final = 137
+EXCHANGE_V2: Final = "0xE111180000d2663C0091e4f400237545B87B996B"
+EXCHANGE_V3: Final = "0xe3333700cA9d93003F00f0F71f8515005F6c00Aa"
+"""Takes orders for position ids (markets whose Gamma `version` is "v2"). Neg-risk markets have a third; not ours."""
+
+ORDER_TYPE: Final = (
+    "Order(uint256 salt,address maker,address signer,uint256 tokenId,uint256 makerAmount,uint256 takerAmount,"
+    "uint8 side,uint8 signatureType,uint256 timestamp,bytes32 metadata,bytes32 builder)"
+)
+_DOMAIN_TYPE: Final = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+_WRAPPED_TYPE: Final = (
+    "TypedDataSign(Order contents,string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
+    + ORDER_TYPE
+)
+_AUTH_TYPE: Final = "ClobAuth(address address,string timestamp,uint256 nonce,string message)"
+_AUTH_MESSAGE: Final = "This message attests that I control the given wallet"
+
+_RESERVED_BITS: Final = ((1 << 64) - 1) << 40
+"""A token id with none of these is a position id (venue reference 1.2)."""
+_SALT_BITS: Final = 53
+"""A salt must survive as a JSON number."""
+
+
+def _hash_text(text: str) -> bytes:
+    return keccak(text.encode())
+
+
+def _word(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def _address_word(address: str) -> bytes:
+    return bytes(12) + bytes.fromhex(address.removeprefix("0x"))
+
+
+ORDER_TYPE_HASH: Final = _hash_text(ORDER_TYPE)
+_ORDER_TYPE_TAIL: Final = ORDER_TYPE.encode() + len(ORDER_TYPE).to_bytes(2, "big")
+_ZERO_WORD: Final = bytes(32)
+_WRAPPED_TYPE_HASH: Final = _hash_text(_WRAPPED_TYPE)
+
+
+def domain_separator(version: str, contract: str) -> bytes:
+    """Give the separator of an exchange's domain."""
+    return keccak(
+        _hash_text(_DOMAIN_TYPE) + _hash_text("Polymarket CTF Exchange") + _hash_text(version)
+        + _word(CHAIN_ID) + _address_word(contract)
+    )  # fmt: skip
+
+
+DOMAIN_V2: Final = domain_separator("2", EXCHANGE_V2)
+DOMAIN_V3: Final = domain_separator("3", EXCHANGE_V3)
+
+_AUTH_DOMAIN: Final = keccak(
+    _hash_text("EIP712Domain(string name,string version,uint256 chainId)")
+    + _hash_text("ClobAuthDomain") + _hash_text("1") + _word(CHAIN_ID)
+)  # fmt: skip
+_AUTH_TYPE_HASH: Final = _hash_text(_AUTH_TYPE)
+_AUTH_MESSAGE_HASH: Final = _hash_text(_AUTH_MESSAGE)
+
+
+class SignatureType(IntEnum):
+    """Whose account an order spends; types 1 and 2 exist for grandfathered accounts and are not spoken here."""
+
+    EOA = 0
+    """The signer's own."""
+    DEPOSIT_WALLET = 3
+    """A contract wallet's, which the signer owns: the only kind that new accounts may use."""
+
+
+@lru_cache(maxsize=256)
+def domain_of(token_id: str) -> tuple[bytes, bytes]:
+    """Give the domain separator that a token's orders are signed under, and the token id as a word."""
+    number = int(token_id)
+    return (DOMAIN_V2 if number & _RESERVED_BITS else DOMAIN_V3), _word(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one order offers: the fields that change from order to order."""
+
+    salt: int
+    token_id: str
+    side: Side
+    maker_micros: int
+    """What we give: collateral for a purchase, shares for a sale."""
+    taker_micros: int
+    """What we want for it."""
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTerms:
+    """An order's id, known before anybody else hears of it, and the signature to send."""
+
+    order_hash: str
+    signature: str
+
+
+def salt_of(order_id: int, at_ns: int) -> int:
+    """Give the salt of an order: a function of the command, so that the same command has the same id for ever.
+
+    Sent twice by mistake it is refused as a duplicate; after a crash the id can be reckoned again from the journal.
+    """
+    digest = hashlib.blake2b(order_id.to_bytes(8, "big", signed=True) + at_ns.to_bytes(8, "big"), digest_size=8)
+    return int.from_bytes(digest.digest(), "big") >> (64 - _SALT_BITS)
+
+
+class Signer:
+    """Holds the key and signs with it; what it shows of itself is its addresses.
+
+    Args:
+        key: 64 hex digits.
+        wallet: Address of the deposit wallet that the key owns; empty when the key's own account trades.
+    """
+
+    def __init__(self, key: Secret, wallet: str = "") -> None:
+        self._key = PrivateKey.from_hex(key.reveal().removeprefix("0x").zfill(64))
+        public = self._key.public_key.format(compressed=False)[1:]
+        self.address: str = to_checksum_address(keccak(public)[12:])
+        """Of the account that the key itself controls: what authentication names."""
+        self.wallet: str = to_checksum_address(wallet) if wallet else self.address
+        """Maker of the orders: whose money it is."""
+        own = self.wallet == self.address
+        self.signature_type = SignatureType.EOA if own else SignatureType.DEPOSIT_WALLET
+        maker = _address_word(self.wallet)
+        self._parties = maker + maker
+        self._type_word = _word(self.signature_type)
+        self._wallet_tail = (
+            _hash_text("DepositWallet") + _hash_text("1") + _word(CHAIN_ID) + maker + _ZERO_WORD
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"Signer(address={self.address}, wallet={self.wallet})"
+
+    def struct_hash(self, terms: Terms) -> bytes:
+        """Give the hash of the order's struct, without the domain."""
+        return keccak(
+            b"".join(
+                (
+                    ORDER_TYPE_HASH, _word(terms.salt), self._parties, domain_of(terms.token_id)[1],
+                    _word(terms.maker_micros), _word(terms.taker_micros), _word(terms.side), self._type_word,
+                    _word(terms.timestamp_ms), _ZERO_WORD, _ZERO_WORD,
+                )
+            )
+        )  # fmt: skip
+
+    def sign(self, terms: Terms) -> SignedTerms:
+        """Sign an order; its id is the standard digest for both kinds of account (venue reference 1.2)."""
+        domain = domain_of(terms.token_id)[0]
+        contents = self.struct_hash(terms)
+        digest = keccak(b"\x19\x01" + domain + contents)
+        order_hash = "0x" + digest.hex()
+        if self.signature_type is SignatureType.EOA:
+            return SignedTerms(order_hash, "0x" + self._sign(digest).hex())
+        wrapped = keccak(_WRAPPED_TYPE_HASH + contents + self._wallet_tail)
+        inner = self._sign(keccak(b"\x19\x01" + domain + wrapped))
+        return SignedTerms(order_hash, "0x" + (inner + domain + contents + _ORDER_TYPE_TAIL).hex())
+
+    def attestation(self, timestamp_s: int, nonce: int = 0) -> dict[str, str]:
+        """Give the L1 headers: the proof that we hold the key, for asking the venue for credentials."""
+        struct = keccak(
+            _AUTH_TYPE_HASH + _address_word(self.address) + _hash_text(str(timestamp_s)) + _word(nonce)
+            + _AUTH_MESSAGE_HASH
+        )  # fmt: skip
+        signature = self._sign(keccak(b"\x19\x01" + _AUTH_DOMAIN + struct))
+        return {
+            "POLY_ADDRESS": self.address,
+            "POLY_SIGNATURE": "0x" + signature.hex(),
+            "POLY_TIMESTAMP": str(timestamp_s),
+            "POLY_NONCE": str(nonce),
+        }
+
+    def _sign(self, digest: bytes) -> bytes:
+        signature = self._key.sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes((signature[64] + 27,))
+
+
+class Seal:
+    """Seals requests with the credentials' secret: the L2 headers.
+
+    Args:
+        address: The signer's own address, also where a deposit wallet trades.
+        credentials: What the venue gave that signer.
+    """
+
+    def __init__(self, address: str, credentials: Credentials) -> None:
+        self._address = address
+        self._api_key = credentials.api_key
+        self._passphrase = credentials.passphrase
+        text = credentials.secret.reveal()
+        self._mac = hmac.new(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), digestmod=hashlib.sha256)
+
+    def __repr__(self) -> str:
+        return f"Seal(address={self._address})"
+
+    def signature(self, timestamp_s: int, method: str, path: str, body: bytes = b"") -> str:
+        """Give the seal of one request; the path goes without its query, the body as the very bytes that are sent."""
+        mac = self._mac.copy()
+        mac.update(f"{timestamp_s}{method}{path}".encode() + body)
+        return base64.urlsafe_b64encode(mac.digest()).decode()
+
+    def headers(self, timestamp_s: int, method: str, path: str, body: bytes = b"") -> dict[str, str]:
+        """Give the L2 headers of one request."""
+        return {
+            "POLY_ADDRESS": self._address,
+            "POLY_SIGNATURE": self.signature(timestamp_s, method, path, body),
+            "POLY_TIMESTAMP": str(timestamp_s),
+            "POLY_API_KEY": self._api_key,
+            "POLY_PASSPHRASE": self._passphrase.reveal(),
+        }
