@@ -98,11 +98,11 @@ def limits_of(world: Any, money: MoneyShown, markets: NDArray[Any], book: float 
         LimitShown(name="position", used=max(costs), most=int(params["position_micros"]) / MICROS, unit="$"),
         LimitShown(name="windows at risk", used=risky, most=int(params["concurrent_count"]), unit="windows"),
         LimitShown(name="day's loss", used=lost, most=int(params["daily_loss_micros"]) / MICROS, unit="$"),
-        LimitShown(name="loss in a jump", used=tail, most=int(params["tail_loss_micros"]) / MICROS, unit="$"),
     ]
     if book is not None:
         least = int(params["liquidity_micros"]) / MICROS
         limits.append(LimitShown(name="book rests on", used=book, most=least, unit="$", is_floor=True))
+    limits.append(LimitShown(name="loss in a jump", used=tail, most=int(params["tail_loss_micros"]) / MICROS, unit="$"))
     against = max(float(world["track"]["evidence"]["against_log"]), 0.0)
     pause = float(params["pause_e_log"])
     limits.append(LimitShown(name="evidence against", used=against, most=pause, unit="log e"))

@@ -43,9 +43,9 @@ from state.world import CLOSE, SLOTS, Phase
 EMPTY: Final = (DepthShown(), DepthShown())
 STRIKE_WORDS: Final = {
     StrikeSource.UNKNOWN: "not known yet",
-    StrikeSource.OWN_AVERAGE: "own average",
-    StrikeSource.STREAM: "settlement stream",
-    StrikeSource.VENUE: "venue",
+    StrikeSource.OWN_AVERAGE: "our average",
+    StrikeSource.STREAM: "by the stream",
+    StrikeSource.VENUE: "by the venue",
 }
 
 

@@ -46,12 +46,13 @@ def shares(amount: float) -> str:
 
 
 def amount_usd(value: float) -> str:
-    """Say an amount of money without cents, shortened from a hundred thousand on."""
+    """Say an amount of money without cents, shortened from ten thousand on: $2,000, $18.4k, $50k, $1.2M."""
     if not isfinite(value):
         return NONE
-    if abs(value) >= 1e9:
-        return f"${value / 1e9:,.1f}bn"
-    return f"${value / 1000:,.0f}k" if abs(value) >= 100_000 else f"${value:,.0f}"
+    for size, letter in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= max(size, 10_000.0):
+            return f"${value / size:,.1f}".removesuffix(".0") + letter
+    return f"${value:,.0f}"
 
 
 def count(value: float) -> str:
@@ -64,6 +65,8 @@ def span_ms(ms: float | None) -> str:
     if ms is None or not isfinite(ms):
         return NONE
     size = abs(ms)
+    if size == 0.0:
+        return "0 ms"
     if size < 1.0:
         return f"{ms * 1000:.0f} us"
     if size < 10_000.0:
