@@ -36,6 +36,7 @@ class DeskThread:
         self._loop = asyncio.new_event_loop()
         self._busy: set[int] = set()
         self._next: dict[int, Asked] = {}
+        self._closed = False
         self.runs_count = 0
         self.coalesced_count = 0
         self._thread = threading.Thread(target=self._live, name="desk", daemon=True)
@@ -43,7 +44,9 @@ class DeskThread:
         self._thread.start()
 
     def run(self, asked: Asked) -> None:
-        """Let the desk decide on a view; returns at once."""
+        """Let the desk decide on a view; returns at once, and does nothing any more after `close`."""
+        if self._closed:
+            return
         if asked.slot in self._busy:
             self.coalesced_count += asked.slot in self._next
             self._next[asked.slot] = asked
@@ -58,12 +61,14 @@ class DeskThread:
 
     def close(self) -> None:
         """Stop; a run under way is given up."""
+        self._closed = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5.0)
 
     def _live(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        self._loop.run_until_complete(asyncio.sleep(0))  # what was asked for just now becomes a task first
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._loop.run_until_complete(asyncio.sleep(0))
