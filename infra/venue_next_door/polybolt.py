@@ -23,7 +23,7 @@ from state.units import NS_PER_MS, NS_PER_S
 WIRE: Final = "polybolt"
 PRICE: Final = "price.crypto"
 AVERAGE: Final = "price.crypto.twap"
-SYMBOLS: Final = frozenset("btcusd ethusd solusd xrpusd dogeusd hypeusd bnbusd zecusd".split())
+SYMBOLS: Final = frozenset(["btcusd", "ethusd", "solusd", "xrpusd", "dogeusd", "hypeusd", "bnbusd", "zecusd"])
 """Those that the venue has averages of; prices of more, but nothing is known of their number."""
 ASSETS: Final = {f"{asset.name.lower()}usd": asset for asset in Asset}
 
@@ -179,7 +179,6 @@ class PolyBolt:
         client.account = account_of(self._engine, wish.auth or Keys())
         if client.account is None:
             client.answer("error", wish, code="auth_invalid")
-            await client.line.close(AUTH_CODE, "auth_invalid")
         else:
             client.answer("authed", wish)
 

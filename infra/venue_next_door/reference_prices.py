@@ -1,4 +1,4 @@
-"""The reference prices as the venue's live-data sockets have them: the last two minutes, and each new one as it comes."""
+"""Reference prices as the venue's live-data sockets have them: the last two minutes, and each new one as it comes."""
 
 from collections import deque
 from collections.abc import Callable
