@@ -15,11 +15,13 @@ from infra.journal.reader import Entry, entries, read_notes, read_title_of
 from infra.journal.writer import Journal
 from infra.shell.core import COMMAND, MANDATE, Core, MandateDiffers, is_ask
 from state.events import EVENT, Kind, Source
+from state.orders import Act
 from state.params import default_params
 from state.records import as_dict
 
 SESSION_VERSION: Final = 1
 LAYOUTS: Final = {"Mandate": MANDATE, "Command": COMMAND}
+OF_ORDERS: Final = (int(Kind.ORDER_CHANGED), int(Kind.FILLED), int(Kind.FILL_REVERSED))
 _MANDATE_GIVEN: Final = int(Kind.MANDATE_GIVEN)
 
 Rows = NDArray[Any]
@@ -101,6 +103,10 @@ class Played:
     last_mark: str = ""
     difference: str = ""
     """The first thing that came out otherwise than recorded; empty when nothing did."""
+    placed: list[bytes] = field(default_factory=list)
+    """Orders that the core commanded, packed, in order."""
+    told: list[Rows] = field(default_factory=list)
+    """What came back of orders: ORDER_CHANGED, FILLED and FILL_REVERSED rows."""
     notes: list[dict[str, Any]] = field(default_factory=list)
     """What the session noted beside its marks."""
     pending: list[bytes] = field(default_factory=list)
@@ -160,6 +166,9 @@ def _play_rows(played: Played, entry: Entry, mandates: list[bytes]) -> None:
     events = entry.rows
     played.rows_count += len(events)
     played.last_seen_ns = max(played.last_seen_ns, int(events["seen_ns"].max()))
+    ours = np.isin(events["kind_code"], OF_ORDERS)
+    if ours.any():
+        played.told.append(events[ours])
     given = np.flatnonzero(events["kind_code"] == _MANDATE_GIVEN)
     start = 0
     for at in [*given.tolist(), len(events)]:
@@ -187,7 +196,10 @@ def _play_mandate(played: Played, event: Any, mandates: list[bytes]) -> bool:
 
 def _keep(played: Played, commands: Rows) -> None:
     for row in range(len(commands)):
-        played.pending.append(commands[row : row + 1].tobytes())
+        packed = commands[row : row + 1].tobytes()
+        played.pending.append(packed)
+        if int(commands["act_code"][row]) == Act.PLACE:
+            played.placed.append(packed)
         if is_ask(commands[row]):
             played.core.ask(int(commands["slot_id"][row]))
 
