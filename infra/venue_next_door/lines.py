@@ -7,6 +7,7 @@ import asyncio
 import struct
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
 from typing import Final, Self
 
 import numpy as np
@@ -32,6 +33,7 @@ _LONGEST: Final = struct.Struct("!BBQ").pack
 _TEXT: Final = 0x81
 _ABNORMAL: Final = (Fault.SILENT, Fault.MISSING, Fault.GARBLED, Fault.DUPLICATE, Fault.REORDER, Fault.LATE)
 _open: set["Line"] = set()
+_numbers = count(1)
 
 
 def text_frame(data: bytes) -> bytes:
@@ -95,7 +97,8 @@ class Line:
         self.opened_ns = clock.now_ns()
         self.ponged_ns = self.opened_ns
         """When the client last answered a ping."""
-        self.peer = str(socket._req.remote)
+        self.name = f"{wire}-{next(_numbers)}"
+        """Tells connections apart, in the venue's answers and in its state."""
         self.sent = 0
         """Messages written, answers too."""
         self.dropped = 0
