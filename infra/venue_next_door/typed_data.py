@@ -66,9 +66,9 @@ _AUTH_DOMAIN: Final = keccak(
 _AUTH_MESSAGE_HASH: Final = keccak(AUTH_MESSAGE.encode())
 _WALLET_WORDS: Final = keccak(b"DepositWallet") + keccak(b"1") + word(CHAIN_ID)
 _EXCHANGE: Final = b"Polymarket CTF Exchange"
+EXCHANGES: Final = {"2": EXCHANGE_V2, "3": EXCHANGE_V3}
 SEPARATORS: Final = {
-    "2": _domain(_EXCHANGE, b"2", address_of(EXCHANGE_V2)),
-    "3": _domain(_EXCHANGE, b"3", address_of(EXCHANGE_V3)),
+    version: _domain(_EXCHANGE, version.encode(), address_of(contract)) for version, contract in EXCHANGES.items()
 }
 """Domain separators of the two live exchanges by domain version (venue reference 1.2); neg-risk is not served."""
 _TRAILER_END: Final = ORDER_TYPE + len(ORDER_TYPE).to_bytes(2, "big")
