@@ -8,8 +8,6 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, cast
 
 import numpy as np
@@ -27,6 +25,7 @@ from infra.clock import Clock
 from infra.feeds.frames import FRAME_BYTES_MAX, Wire
 from infra.streams.endpoints import Advice, Endpoint, Ping
 from infra.streams.intake import Arrived, Intake, What
+from infra.streams.life import Life, State
 from state.units import NS_PER_MS, NS_PER_S
 
 LOG: Final = logging.getLogger("updown.streams")
@@ -48,46 +47,12 @@ _ADVICE_HTTP: Final = {401: Advice.STOP, 403: Advice.LONG, 451: Advice.LONG}
 WireSocket = ClientWebSocketResponse[bool]
 
 
-class State(StrEnum):
-    """Where a stream stands."""
-
-    IDLE = "idle"
-    """Not wanted now: nothing is followed, or it is a fallback that nobody needs."""
-    CONNECTING = "connecting"
-    UP = "up"
-    DOWN = "down"
-    """It ended, and comes back after a pause."""
-    STOPPED = "stopped"
-    """It ended for a reason that a person must mend."""
-
-
 class Ended(Exception):
     """A connection ended: why, and how to go on. It says what the other side did, so it is never a fault of ours."""
 
     def __init__(self, why: str, advice: Advice = Advice.JITTER, *, after_s: float = 0.0) -> None:
         super().__init__(why)
         self.why, self.advice, self.after_s = why, advice, after_s
-
-
-@dataclass(slots=True)
-class Life:
-    """What is counted of a stream, for people to see."""
-
-    state: State = State.IDLE
-    generation: int = 0
-    """How many times it was connected; the Decoder counts the same."""
-    frames: int = 0
-    octets: int = 0
-    ends: int = 0
-    slow_consumer: int = 0
-    """Ends because we read too slowly (1013)."""
-    last_frame_ns: int = 0
-    last_data_ns: int = 0
-    """When data came last, or the connection was made."""
-    why: str = ""
-    """Why it ended last."""
-    complaint: str = ""
-    """What the other side refused last."""
 
 
 class Connection:
@@ -204,7 +169,7 @@ class Connection:
         socket = await self._connect()
         life, now_ns = self.life, self._clock.now_ns()
         life.generation += 1
-        life.last_frame_ns = life.last_data_ns = self._pong_ns = now_ns
+        life.last_frame_ns = life.connected_ns = self._pong_ns = now_ns
         life.state = State.UP
         self._gate.clear()
         self._to_say.clear()
@@ -312,10 +277,8 @@ class Connection:
             return Ended(f"broken: {str(data) or type(data).__name__}")
         if code == 1013:
             self.life.slow_consumer += 1
-        told = data if isinstance(data, int) else code
-        return Ended(
-            f"closed with {told}" if told is not None else "cut", self.endpoint.closes.get(code or 0, Advice.JITTER)
-        )
+        words = "cut without a word" if code in (None, 1006) else f"closed with {code}"
+        return Ended(words, self.endpoint.closes.get(code or 0, Advice.JITTER))
 
     # Speaking.
 
