@@ -15,12 +15,14 @@ from infra.journal.segments import is_journal
 from infra.shell.core import COMMAND, Core
 from infra.shell.session import Played, Session, play_session
 from infra.shell.shell import Shell
-from state.events import EVENT, FeedState, Kind, Source
+from state.events import EVENT, FeedState, Kind, Source, Word
 from state.orders import OrderState, Reject
 from state.params import Params
 
 Rows = NDArray[Any]
 
+ENDS: Final = "the session ends"
+"""Why a core was told to pull everything at a graceful stop; the next start lifts that, and no other halt."""
 _CONNECTED: Final = "connected"
 
 
@@ -61,6 +63,13 @@ def resume(shell: Shell, session: Session, played: Played, now_ns: int) -> None:
     for row, (wire, source) in enumerate(SOURCES.items()):
         down["source_code"][row], down["ref_id"][row] = source, shell.decoder.generations.get(wire, 0)
     shell.tell(down)
+    halts = [note["halted"] for note in played.notes if "halted" in note]
+    if halts and halts[-1] == ENDS:
+        said = np.zeros(1, EVENT)
+        said["kind_code"], said["source_code"], said["code_id"] = Kind.OPERATOR_SAID, Source.OURSELVES, Word.RESUME
+        shell.tell(said)
+    elif halts and int(played.core.world["halted_code"]):
+        shell.halted_why = f"{halts[-1]} (before this start)"
 
 
 def generations(played: Played) -> dict[Wire, int]:

@@ -55,6 +55,9 @@ class News(Protocol):
     def take(self, raw: bytes, seen_ns: int) -> Rows:
         """Give the rows that a frame of the user channel means."""
 
+    def reconnected(self) -> None:
+        """Hear that something may have been missed: the channel is back, or a window from before a restart is."""
+
 
 class Watcher(Protocol):
     """Is told what happened, on the loop's thread, after the core has received it: for screens and summaries."""
@@ -119,9 +122,9 @@ class Shell:
         """Orders on their way: when the frame that fired them came, and when the core commanded them."""
         self._told_ns = 0
         self._seen_ns = 0
-        self._desk: DeskThread | None = None
+        self.desk: DeskThread | None = None
         if core is not None:
-            self._desk = DeskThread(core.params, self._mandate_came, self._desk_failed)
+            self.desk = DeskThread(core.params, self._mandate_came, self._desk_failed)
 
     # --- the loop
 
@@ -140,8 +143,8 @@ class Shell:
 
     def close(self) -> None:
         """Stop the desk and write the last mark."""
-        if self._desk is not None:
-            self._desk.close()
+        if self.desk is not None:
+            self.desk.close()
         if self.core is not None:
             self.session.mark(self.core, self.clock.now_ns(), last=True)
 
@@ -221,6 +224,8 @@ class Shell:
 
     def _connection(self, arrived: Arrived) -> None:
         seen_ns = self._stamp(arrived.seen_ns)
+        if arrived.wire is Wire.POLYMARKET_USER and arrived.what is What.CONNECTED and self.news is not None:
+            self.news.reconnected()
         if arrived.what is What.CONNECTED:
             count = self.decoder.connected(arrived.wire, seen_ns, self._out)
         else:
@@ -248,6 +253,8 @@ class Shell:
         if slot == known:  # after a restart: the core has it already, only the decoder must learn its tokens
             tick_bps = int(self.core.world["markets"][slot]["books"][0]["tick_bps"]) if self.core else listing.tick_bps
             self.decoder.list_market(slot, listing.condition_id, listing.up_token, listing.down_token, tick_bps)
+            if self.news is not None:
+                self.news.reconnected()
             return
         stamp_ns = self._stamp(seen_ns)
         self.session.note({"listed": listing.slug, "condition": listing.condition_id, "slot": slot}, stamp_ns)
@@ -286,9 +293,9 @@ class Shell:
         self.session.commands(commands, self._told_ns)
         asks = np.array([is_ask(command) for command in commands])
         for slot in commands["slot_id"][asks].tolist():
-            assert self.core is not None and self._desk is not None
+            assert self.core is not None and self.desk is not None
             self.counts.commands["ask"] += 1
-            self._desk.run(self.core.ask(slot))
+            self.desk.run(self.core.ask(slot))
         orders = commands[~asks]
         if len(orders) == 0:
             return

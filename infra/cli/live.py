@@ -1,0 +1,201 @@
+"""The commands `demo`, `paper` and `record`: the desk over real sockets, next door or at the venue."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from infra.cli.core import Changes, ParamsFile, Seed, get_ready, read_settings
+from infra.cli.failures import Misuse
+from infra.cli.speech import AsJson, answer, note, say
+
+if TYPE_CHECKING:
+    from infra.clock import Clock
+    from infra.shell.live import Plan
+
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="The session's journal; goes on where one lies there.")]
+Windows = Annotated[int, typer.Option(min=0, max=2016, help="End after so many have settled; 0: when stopped.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Lines instead of a screen, also on a terminal.")]
+Cash = Annotated[float, typer.Option(min=0.0, max=1e9, metavar="USD", help="Play money that the session begins with.")]
+Frames = Annotated[bool, typer.Option("--frames", help="Keep every frame's own bytes in the journal, too.")]
+VenueAt = Annotated[
+    Path | None, typer.Option("--venue", metavar="FILE", help="What `updown venue --write FILE` wrote: use that venue.")
+]
+Minutes = Annotated[float, typer.Option(min=0.0, help="End after so many minutes; 0: when stopped.")]
+
+
+def demo(
+    windows: Windows = 4,
+    speed: Annotated[float, typer.Option(min=0.1, max=500.0, help="How fast time runs: 1 is real time.")] = 20.0,
+    market: Annotated[str, typer.Option(help="The market next door, by name: see `updown venue --help`.")] = "demo",
+    seed: Seed = 4,
+    out: Out = None,
+    venue: VenueAt = None,
+    params: ParamsFile = None,
+    changes: Changes = None,
+    cash: Cash = 100_000.0,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="Faults at the venue next door, as TOML.")] = None,
+    frames: Frames = False,
+    plain: Plain = False,
+    as_json: AsJson = False,
+) -> None:
+    """Trade several windows next door, over real sockets.
+
+    A venue of our own making is started on this machine, with its exchanges, its oracle and its crowd; the desk
+    connects to it as it would to the real one, signs its orders, and trades with play money. No keys, no network. The
+    session's journal replays to the byte: `updown replay` proves it.
+
+    Example: updown demo --windows 6 --speed 30
+    """
+    settings = read_settings(params, changes)
+    get_ready()
+    from infra.shell.live import Plan
+    from infra.shell.next_door import borrowed_venue, own_venue
+    from infra.version import code_name
+
+    if venue is not None and faults is not None:
+        raise Misuse("--faults goes to the venue that this command starts; give it to `updown venue` instead")
+    folder = out or Path("var/demo") / f"{market}-seed-{seed}-{_stamp()}"
+    if venue is None and is_journal(folder):
+        raise Misuse(f"{folder}: a demo was here, and its venue is gone; name a new folder, or go on with --venue FILE")
+    source = (
+        borrowed_venue(venue)
+        if venue is not None
+        else own_venue(folder, market=market, speed=speed, seed=seed, windows=windows, cash_usd=cash, faults=faults)
+    )
+    with source as place:
+        plan = Plan(
+            mode="demo", addresses=place.addresses, clock=place.clock, folder=folder, params=settings,
+            cash_micros=round(cash * 1e6), code=code_name(), seed=seed, windows=windows, keep_frames=frames,
+            key=place.key, wallet=place.wallet,
+        )  # fmt: skip
+        told = _live(plan, plain=plain, as_json=as_json, venue="the venue next door", words=[place.words])
+    _show(told, as_json)
+
+
+def paper(
+    windows: Windows = 0,
+    minutes: Minutes = 0.0,
+    seed: Seed = 1,
+    out: Out = None,
+    venue: VenueAt = None,
+    params: ParamsFile = None,
+    changes: Changes = None,
+    cash: Cash = 100_000.0,
+    frames: Frames = False,
+    plain: Plain = False,
+    as_json: AsJson = False,
+) -> None:
+    """Trade on paper over real feeds.
+
+    Prices and books come from the real sockets; orders go to the matching model in this process, and nothing is ever
+    sent. Needs the internet, and no key; with one in UPDOWN_KEY the settlement prices come from PolyBolt.
+
+    Example: updown paper --minutes 60 --params my.toml
+    """
+    settings = read_settings(params, changes)
+    get_ready()
+    plan = _abroad("paper", settings, out, venue, params, windows, minutes, seed, cash, frames)
+    _show(_live(plan, plain=plain, as_json=as_json, venue="real feeds, the matching model as the venue"), as_json)
+
+
+def record(
+    minutes: Minutes = 0.0,
+    out: Out = None,
+    venue: VenueAt = None,
+    params: ParamsFile = None,
+    plain: Plain = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write real feeds down: frames as they came, and their rows.
+
+    The journal can be backtested on (`updown backtest`), and the venue next door can replay it as a day. Needs the
+    internet.
+
+    Example: updown record --out var/recordings/today
+    """
+    settings = read_settings(params, None)
+    get_ready(whole=False)
+    plan = _abroad("record", settings, out, venue, params, 0, minutes, 1, 0.0, frames=True)
+    _show(_live(plan, plain=plain, as_json=as_json, venue="real feeds"), as_json)
+
+
+def _abroad(
+    mode: str, settings: Any, out: Path | None, venue: Path | None, params: Path | None, windows: int, minutes: float,
+    seed: int, cash_usd: float, frames: bool,
+) -> "Plan":  # fmt: skip
+    """Plan a session on real addresses, or on those of a venue next door that runs already."""
+    import os
+
+    from infra.clock import WALL
+    from infra.settings import read_addresses
+    from infra.shell.live import Plan
+    from infra.shell.next_door import borrowed_venue
+    from infra.venues.credentials import KEY_VARIABLE, key_from
+    from infra.version import code_name
+
+    key = key_from(os.environ) if os.environ.get(KEY_VARIABLE) else None
+    addresses, clock = read_addresses(params), cast("Clock", WALL)
+    if venue is not None:
+        with borrowed_venue(venue) as place:
+            addresses, clock, key = place.addresses, place.clock, key or place.key
+    return Plan(
+        mode=mode, addresses=addresses, clock=clock, folder=out or Path("var") / mode / _stamp(), params=settings,
+        cash_micros=round(cash_usd * 1e6), code=code_name(), seed=seed, windows=windows, seconds=minutes * 60.0,
+        keep_frames=frames, key=key,
+    )  # fmt: skip
+
+
+def _stamp() -> str:
+    """Name a folder by the time, to the second."""
+    from datetime import UTC, datetime
+
+    from infra.clock import now_ns
+
+    return datetime.fromtimestamp(now_ns() // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+
+
+def _live(plan: "Plan", *, plain: bool, as_json: bool, venue: str, words: Any = ()) -> dict[str, Any]:
+    import uvloop
+
+    from infra.shell.face import Face
+    from infra.shell.live import live
+    from infra.terminal.glance import Mode
+    from infra.terminal.screen import Screen
+
+    began_ns = plan.clock.now_ns()
+    mode = Mode(
+        name=plan.mode, speed_ratio=plan.clock.speed_ratio, money="simulated", venue=venue, journal=str(plan.folder),
+        began_ns=began_ns, began_cash_micros=plan.cash_micros,
+    )  # fmt: skip
+
+    async def run() -> dict[str, Any]:
+        face = Face(mode, say=note if as_json else say)
+        if not plain and not as_json and Screen.wanted(sys.stdout):
+            async with Screen(sys.stdout) as screen:
+                face.screen = screen
+                await live(plan, face)
+        else:
+            await live(plan, face)
+        return face.summary(words)
+
+    # The desk's thread and the loop share one interpreter: short turns keep the hot loop from waiting for the graph.
+    sys.setswitchinterval(5e-4)
+    return uvloop.run(run())
+
+
+def _show(told: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        answer(told)
+        return
+    from rich.console import Console
+
+    from infra.terminal.summary import summary_view
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    if "windows" in told:
+        console.print(summary_view(told, console.width if console.is_terminal else 120))
+    else:
+        say(f"{told['session']['mode']}: {told['frames']:,} frames, {told['rows']:,} rows")
+        say(f"journal  {told['session']['journal']}")

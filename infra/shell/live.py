@@ -1,0 +1,247 @@
+"""Live sessions put together: demo, paper and record are the same parts with other doors and addresses."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.addresses import Addresses
+from infra.clock import Clock, monotonic_ns
+from infra.shell.core import COMMAND, Core
+from infra.shell.face import Face
+from infra.shell.paper import PaperVenue
+from infra.shell.restart import ENDS, Start, ended_orders, resume, start_from
+from infra.shell.session import Session
+from infra.shell.shell import Door, News, Shell
+from infra.streams.endpoints import EVERY, PRIVATE
+from infra.streams.endpoints import Credentials as StreamKeys
+from infra.streams.intake import Intake
+from infra.streams.streams import Streams
+from infra.venues.credentials import Credentials, Secret
+from infra.venues.gateway import Gateway
+from infra.venues.heartbeat import Heartbeat
+from infra.venues.rest import Rest
+from infra.venues.signing import Signer
+from state.events import EVENT, Asset, Word
+from state.orders import OrderState
+from state.params import Params
+from state.units import NS_PER_S
+from state.world import Phase
+
+Rows = NDArray[Any]
+
+WATCH_S: Final = 0.05
+FAREWELL_S: Final = 3.0
+"""How long a stop waits for the venue to take our orders out, in real time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a session is to be."""
+
+    mode: str
+    """demo: orders to the venue next door; paper: to the matching model; record: nowhere, and no core."""
+    addresses: Addresses
+    clock: Clock
+    folder: Path
+    params: Params
+    cash_micros: int
+    code: str
+    seed: int = 1
+    windows: int = 0
+    """End after so many have settled; 0: go on until stopped."""
+    seconds: float = 0.0
+    """End after so much real time; 0: go on."""
+    keep_frames: bool = False
+    key: Secret | None = field(default=None, repr=False)
+    """Signs orders (demo) and opens PolyBolt; without one RTDS stands in for it."""
+    wallet: str = ""
+
+
+async def live(plan: Plan, face: Face) -> None:
+    """Live one session to its end; the face has the summary afterwards.
+
+    Raises:
+        JournalForeign, JournalDamaged, JournalBusy: the folder cannot be gone on with.
+        CredentialsRefused: the venue gives us no keys.
+    """
+    records = plan.mode == "record"
+    start = None if records else start_from(plan.folder, plan.params, plan.cash_micros)
+    session = Session(plan.folder, created_ns=plan.clock.now_ns(), code=plan.code)
+    try:
+        await _live(plan, face, session, start)
+    finally:
+        session.close()
+
+
+async def _live(plan: Plan, face: Face, session: Session, start: Start | None) -> None:
+    intake = Intake(plan.clock)
+    stop = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        gateway, keys = await stack.enter_async_context(_account(plan, intake, lambda: shell))
+        door, news = _door(plan, gateway)
+        shell = Shell(
+            clock=plan.clock, intake=intake, session=session, core=start.core if start is not None else None,
+            door=door, news=news, prepare=gateway.prepare if gateway is not None else None,
+            watchers=(face,), keep_frames=plan.keep_frames,
+        )  # fmt: skip
+        stack.callback(shell.close)
+        face.shell = shell
+        wires = EVERY if keys is not None else EVERY - PRIVATE
+        async with Streams(plan.addresses, plan.clock, intake, keys, wires=wires, seed=plan.seed) as streams:
+            face.streams = streams
+            _begin(plan, shell, session, start, gateway, streams)
+            tasks = [asyncio.create_task(face.look()), asyncio.create_task(_watch(plan, shell, gateway, stop))]
+            if gateway is not None:
+                tasks.append(asyncio.create_task(gateway.run()))
+            try:
+                with _stopped_by_signals(stop):
+                    await shell.run(stop)
+                await _wind_down(shell, gateway)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _account(
+    plan: Plan, intake: Intake, shell: Callable[[], Shell]
+) -> AsyncIterator[tuple[Gateway | None, StreamKeys | None]]:
+    """Open the account at the venue that the plan's key stands for: who posts orders, and keys for the streams."""
+    if plan.key is None:
+        yield None, None
+        return
+    signer = Signer(plan.key, plan.wallet)
+    rest = Rest(plan.addresses.clob, plan.clock, signer, None)
+    await rest.open()
+    try:
+        keys = _stream_keys(await rest.derive())
+        if plan.mode != "demo":
+            yield None, keys
+            return
+        gateway = Gateway(
+            rest, plan.clock, signer, intake,
+            recorded=lambda order_id, order_hash: shell().session.note(
+                {"order": order_id, "hash": order_hash}, plan.clock.now_ns()
+            ),
+            answered=lambda order_id, sent_ns, answered_ns: shell().answered(order_id, sent_ns, answered_ns),
+            halted=lambda why: shell().halt(why),
+        )  # fmt: skip
+        heart = asyncio.create_task(Heartbeat(rest, plan.clock).run())
+        try:
+            yield gateway, keys
+        finally:
+            heart.cancel()
+            await asyncio.gather(heart, return_exceptions=True)
+            await gateway.close()
+    finally:
+        await rest.close()
+
+
+def _stream_keys(given: Credentials) -> StreamKeys:
+    return StreamKeys(given.api_key, given.secret.reveal(), given.passphrase.reveal())
+
+
+def _door(plan: Plan, gateway: Gateway | None) -> tuple[Door | None, News | None]:
+    if gateway is not None:
+        return gateway, gateway
+    if plan.mode == "paper":
+        return PaperVenue(plan.seed, plan.cash_micros), None
+    return None, None
+
+
+def _begin(
+    plan: Plan, shell: Shell, session: Session, start: Start | None, gateway: Gateway | None, streams: Streams
+) -> None:
+    now_ns = plan.clock.now_ns()
+    about = {"mode": plan.mode, "speed_ratio": plan.clock.speed_ratio, "seed": plan.seed, "code": plan.code}
+    if start is None:
+        session.note({"recording": 1, "about": about}, now_ns)
+        return
+    if start.played is None:
+        session.begin(start.core, about, now_ns)
+        return
+    resume(shell, session, start.played, now_ns)
+    if gateway is not None:
+        placed = np.frombuffer(bytearray(b"".join(start.played.placed)), COMMAND)
+        told = np.concatenate(start.played.told) if start.played.told else np.zeros(0, EVENT)
+        gateway.remember(placed, told)
+    else:
+        shell.tell(ended_orders(start.core))
+    for slug in unsettled(start.core):
+        streams.follow(slug)
+
+
+def unsettled(core: Core) -> list[str]:
+    """Name the windows that the core still waits for, so that their ends are asked for after a restart."""
+    markets = core.worlds["markets"][0]
+    found = []
+    for market in markets[np.isin(markets["phase_code"], (Phase.OPEN, Phase.CLOSED))]:
+        span_s = int(market["close_ns"] - market["open_ns"]) // NS_PER_S
+        length = {300: "5m", 900: "15m", 14_400: "4h"}.get(span_s)
+        if length is not None:
+            asset = Asset(int(market["asset_code"])).name.lower()
+            found.append(f"{asset}-updown-{length}-{int(market['open_ns']) // NS_PER_S}")
+    return found
+
+
+async def _watch(plan: Plan, shell: Shell, gateway: Gateway | None, stop: asyncio.Event) -> None:
+    """Say when the session is over: enough windows, enough time, or a fault of ours in the gateway."""
+    began_ns = monotonic_ns()
+    while not stop.is_set():
+        await asyncio.sleep(WATCH_S)
+        if gateway is not None and gateway.fault is not None:
+            shell.fault = gateway.fault
+        if plan.windows and shell.counts.windows_settled >= plan.windows:
+            stop.set()
+        if plan.seconds and monotonic_ns() - began_ns >= plan.seconds * NS_PER_S:
+            stop.set()
+
+
+async def _wind_down(shell: Shell, gateway: Gateway | None) -> None:
+    """Pull every order and wait until the venue has said so, or as long as a stop may take."""
+    if shell.core is None:
+        return
+    shell.halt(ENDS, Word.PULL_ALL)
+    until_ns = monotonic_ns() + int(FAREWELL_S * NS_PER_S)
+    while monotonic_ns() < until_ns and has_open_orders(shell.core):
+        await shell.intake.wait(shell.clock.now_ns() + int(0.02 * NS_PER_S * shell.clock.speed_ratio))
+        shell.take(shell.intake.drain(64))
+    if gateway is not None:
+        await gateway.cancel_all()
+        shell.take(shell.intake.drain(1 << 20))
+
+
+def has_open_orders(core: Core) -> bool:
+    """Say whether any order of ours may still match."""
+    return bool((core.worlds["orders"][0]["state_code"] != OrderState.NONE).any())
+
+
+class _stopped_by_signals:
+    """Let Ctrl-C and SIGTERM ask for a graceful stop; a second one stops at once."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(each, self._asked, each)
+
+    def _asked(self, which: int) -> None:
+        asyncio.get_running_loop().remove_signal_handler(which)
+        self._stop.set()
+
+    def __exit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.remove_signal_handler(each)
