@@ -92,6 +92,10 @@ class OrderNews:
         self.orders[order.order_hash] = order
         self.hashes[order.order_id] = order.order_hash
 
+    def alias(self, order: KnownOrder, order_hash: str) -> None:
+        """Know an order by the id that the venue uses, too."""
+        self.orders[order_hash] = order
+
     def restore(self, orders: Iterable[KnownOrder], told: Rows) -> None:
         """Know again, after a start, what the journal says was sent and told.
 
@@ -120,12 +124,25 @@ class OrderNews:
     def drop_window(self, slot: int) -> None:
         """Forget a window: its orders are over, and what is still said of them becomes no row."""
         self.followed.drop(slot)
-        for order in [each for each in self.orders.values() if each.slot == slot]:
-            self.hashes.pop(order.order_id, None)
-            del self.orders[order.order_hash]
+        self.hashes = {order_id: each for order_id, each in self.hashes.items() if self.orders[each].slot != slot}
+        self.orders = {order_hash: order for order_hash, order in self.orders.items() if order.slot != slot}
         self.matches = {key: match for key, match in self.matches.items() if match.coin.slot != slot}
 
-    # What the venue answered.
+    # What the venue answered, or never heard.
+
+    def never_sent(self, order_id: int, slot: int, reject: Reject, seen_ns: int) -> Rows:
+        """Say that an order did not leave at all."""
+        return self._only(OrderState.REJECTED, order_id, slot, reject, seen_ns)
+
+    def stranger(self, order_id: int, slot: int, seen_ns: int) -> Rows:
+        """Say that a cancel named an order that never left: nothing of it is open."""
+        self.oddities.add("a cancel of an order that we do not know", str(order_id))
+        return self._only(OrderState.NONE, order_id, slot, Reject.UNKNOWN_ORDER, seen_ns)
+
+    def _only(self, state: OrderState, order_id: int, slot: int, reject: Reject, seen_ns: int) -> Rows:
+        self._begin(seen_ns, seen_ns)
+        self._row(Kind.ORDER_CHANGED, slot, order_id, amount=0, code=state, flags=reject)
+        return self._end()
 
     def held(self, order_hash: str, seen_ns: int) -> Rows:
         """Say that an order was taken and is held."""
@@ -359,9 +376,7 @@ class OrderNews:
     def _tell_order(self, order: KnownOrder, state: OrderState, reject: Reject) -> None:
         order.told = state
         open_micros = 0 if order.is_over else order.open_micros
-        self._row(
-            Kind.ORDER_CHANGED, order.slot, order.order_id, amount=open_micros, code=state, flags=reject,
-        )  # fmt: skip
+        self._row(Kind.ORDER_CHANGED, order.slot, order.order_id, amount=open_micros, code=state, flags=reject)
 
     # Rows.
 

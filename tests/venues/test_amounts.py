@@ -73,7 +73,10 @@ def test_a_resting_order_is_the_official_clients(
     assume(tick_bps in (1_000, 100, 50, 10, 1) and wanted >= MICROS // 100)
     made = amounts_of(side, price_bps, wanted, tick_bps, tif)
     theirs = _compute_limit_order_amounts(
-        price=Decimal(price_bps) / BPS, size=Decimal(wanted) / MICROS, side=side.name, tick_size=Decimal(tick_bps) / BPS
+        price=Decimal(price_bps) / BPS,
+        size=Decimal(wanted) / MICROS,
+        side="BUY" if side is Side.BUY else "SELL",
+        tick_size=Decimal(tick_bps) / BPS,
     )
     assert isinstance(made, Amounts) and (made.maker_micros, made.taker_micros) == theirs
 

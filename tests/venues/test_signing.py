@@ -13,11 +13,11 @@ from polymarket._internal.environment import PRODUCTION_CONFIG
 from polymarket._internal.hmac import build_hmac_signature
 from polymarket._internal.l1_auth import sign_api_key_auth
 from polymarket._internal.wallet import derive_beacon_deposit_wallet_address
-from py_clob_client_v2.order_utils.exchange_order_builder_v2 import ExchangeOrderBuilderV2
-from py_clob_client_v2.order_utils.model.order_data_v2 import OrderV2
-from py_clob_client_v2.order_utils.model.side import Side as TheirSide
-from py_clob_client_v2.order_utils.model.signature_type_v2 import SignatureTypeV2
-from py_clob_client_v2.signer import Signer as TheirSigner
+from py_clob_client_v2.order_utils.exchange_order_builder_v2 import ExchangeOrderBuilderV2  # type: ignore[import-untyped]
+from py_clob_client_v2.order_utils.model.order_data_v2 import OrderV2  # type: ignore[import-untyped]
+from py_clob_client_v2.order_utils.model.side import Side as TheirSide  # type: ignore[import-untyped]
+from py_clob_client_v2.order_utils.model.signature_type_v2 import SignatureTypeV2  # type: ignore[import-untyped]
+from py_clob_client_v2.signer import Signer as TheirSigner  # type: ignore[import-untyped]
 
 from infra.venues.credentials import KEY_VARIABLE, Credentials, KeyMissing, Secret, key_from, throwaway_key, wallet_from
 from infra.venues.signing import (
@@ -113,7 +113,7 @@ def test_an_order_is_signed_as_the_official_client_does(key: Secret, wallet: str
         protocol_version=version,  # type: ignore[arg-type]
     )  # fmt: skip
     inner = Account.from_key(key.reveal()).sign_typed_data(full_message=build_order_typed_data(unsigned)).signature
-    theirs = build_order_signature(unsigned, "0x" + inner.hex())  # type: ignore[arg-type]
+    theirs = build_order_signature(unsigned, "0x" + inner.hex())
     assert signer.sign(order).signature == theirs
 
 

@@ -1,0 +1,287 @@
+"""Gateway: the live door: the core's commands leave as signed requests, and what comes of them returns as rows.
+
+An order's id is known before the order leaves, and is told to whoever records it before a byte is sent. A request
+without an answer is never sent again: the order is asked for by its id until the venue or its trades have said what
+became of it. Cancels may be repeated, for twice cancelled is once cancelled.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.clock import Clock
+from infra.feeds.frames import Wire
+from infra.feeds.listings import Listing
+from infra.streams.intake import Arrived, Intake, What
+from infra.venues.cancelling import Cancelling
+from infra.venues.followed import Followed
+from infra.venues.inquiry import Inquiry
+from infra.venues.known_orders import KnownOrder
+from infra.venues.order_news import NO_ROWS, OrderNews
+from infra.venues.posting import Fate, Outcome, body_of, outcome_of, terms_of
+from infra.venues.reconcile import Past, order_of
+from infra.venues.rest import NoAnswer, Rest
+from infra.venues.signing import Signer
+from infra.venues.throttle import Throttle
+from state.events import Token
+from state.orders import Act, Reject
+from state.units import NS_PER_S
+
+Rows = NDArray[Any]
+Recorded = Callable[[int, str], None]
+"""Is told (order id, hash) before an order leaves, for the journal."""
+Answered = Callable[[int, int, int], None]
+"""Is told (order id, sent, answered) by the clock, for the stages of latency."""
+Halted = Callable[[str], None]
+"""Is told why no order leaves any more."""
+
+SILENCE_NS: Final = 3 * NS_PER_S
+"""After so long without the news that should have come, we ask."""
+WATCH_NS: Final = NS_PER_S
+
+
+class Gateway:
+    """Posts orders and cancels, and brings back what the venue says of them.
+
+    Args:
+        rest: Opened, with credentials.
+        clock: The desk's.
+        signer: Signs orders.
+        intake: Where rows are put.
+        recorded: Told of every order's hash before it leaves.
+        answered: Told of every answer to an order.
+        halted: Told when the venue says something that a person must mend.
+    """
+
+    def __init__(
+        self, rest: Rest, clock: Clock, signer: Signer, intake: Intake, *, recorded: Recorded | None = None,
+        answered: Answered | None = None, halted: Halted | None = None,
+    ) -> None:  # fmt: skip
+        assert rest.credentials is not None, "credentials come before the gateway"
+        self._rest, self._clock, self._signer, self._intake = rest, clock, signer, intake
+        self._api_key = rest.credentials.api_key
+        self._recorded, self._answered, self._halted = recorded, answered, halted
+        self.followed = Followed()
+        self.news = OrderNews(self._api_key, self.followed)
+        self.throttle = Throttle(clock)
+        self.counts: Counter[str] = Counter()
+        """What was done and what it came to, by words."""
+        self.halt_why = ""
+        self.fault: BaseException | None = None
+        """What a task of ours failed with: the shell stops on it."""
+        self._past: Past | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.inquiry = Inquiry(rest, clock, self.news, self._put, self.counts)
+        self.cancelling = Cancelling(rest, clock, self.news, self._put, self.counts, self.halt, self.inquiry.find)
+
+    # Windows.
+
+    def remember(self, commands: Rows, told: Rows) -> None:
+        """Take what the journal says of before this start, before the windows are prepared."""
+        self._past = Past(commands, told)
+        if len(commands):
+            self.inquiry.sure_ns = min(self.inquiry.sure_ns, int(commands["at_ns"].min()))
+
+    def prepare(self, listing: Listing, slot: int) -> None:
+        """Learn a window's tokens and fees, so that nothing is asked for when an order must leave."""
+        before = self.followed.conditions.get(slot)
+        if before == listing.condition_id:
+            return
+        if before is not None:
+            self.news.drop_window(slot)
+        self.followed.add(listing, slot)
+        if self._past is not None:
+            known = self.known
+            self._past.restore(self.news, self.followed, slot, listing.open_ns, listing.close_ns, known)
+
+    def known(self, command: Any, token_id: str) -> KnownOrder | None:
+        """Reckon again the order that a PLACE command became; None when it never could become one."""
+        made = terms_of(command, token_id)
+        if isinstance(made, Reject):
+            return None
+        terms, amounts = made
+        return order_of(command, token_id, self._signer.sign(terms).order_hash, amounts.shares_micros)
+
+    # Commands: the shell's door.
+
+    def send(self, commands: Rows) -> None:
+        """Take commands; never waits. Must be called on the event loop's thread."""
+        cancels: list[int] = []
+        for command in commands:
+            act = int(command["act_code"])
+            if act == Act.PLACE:
+                self._place(command)
+            elif act == Act.CANCEL:
+                cancels.append(int(command["order_id"]))
+            elif act == Act.CANCEL_MARKET:
+                self._spawn(self.cancelling.cancel_market(int(command["slot_id"])))
+        if cancels:
+            hashes = [self.news.hashes.get(order_id, "") for order_id in cancels]
+            for order_id, order_hash, command in zip(cancels, hashes, _cancels(commands), strict=True):
+                if not order_hash:
+                    self._put(self.news.stranger(order_id, int(command["slot_id"]), self._clock.now_ns()))
+            known = [order_hash for order_hash in hashes if order_hash]
+            if known:
+                self._spawn(self.cancelling.cancel(known))
+
+    def follow(self, events: Rows, count: int, now_ns: int) -> Rows:
+        """See what the feed said: a real venue has nothing to add."""
+        return NO_ROWS
+
+    def follow_time(self, now_ns: int) -> Rows:
+        """See that time has passed: a real venue tells by itself."""
+        return NO_ROWS
+
+    def take(self, raw: bytes, seen_ns: int) -> Rows:
+        """Give the rows that a frame of the user channel means."""
+        rows = self.news.take(raw, seen_ns)
+        self._pull_strays()
+        return rows
+
+    def _place(self, command: Any) -> None:
+        now_ns = self._clock.now_ns()
+        slot, token = int(command["slot_id"]), Token(int(command["token_code"]))
+        token_id = self.followed.tokens.get((slot, token), "")
+        made = terms_of(command, token_id) if token_id else Reject.MARKET_NOT_READY
+        refusal = made if isinstance(made, Reject) else self._refusal(bool(command["post_only"]))
+        if isinstance(made, Reject) or refusal is not Reject.NONE:
+            self.counts[f"not sent: {refusal.name.lower()}"] += 1
+            self._put(self.news.never_sent(int(command["order_id"]), slot, refusal, now_ns))
+            return
+        terms, amounts = made
+        signed = self._signer.sign(terms)
+        order = order_of(command, token_id, signed.order_hash, amounts.shares_micros)
+        order.changed_ns = now_ns
+        self.news.expect(order)
+        if self._recorded is not None:
+            self._recorded(order.order_id, order.order_hash)
+        self._spawn(self._post(order, body_of(command, terms, signed, self._signer, self._api_key)))
+
+    def _refusal(self, post_only: bool) -> Reject:
+        return Reject.FAILED if self.halt_why else self.throttle.refusal(post_only)
+
+    async def _post(self, order: KnownOrder, body: bytes) -> None:
+        self.counts["posted"] += 1
+        try:
+            reply = await self._rest.call("POST", "/order", body=body)
+        except NoAnswer as error:
+            now_ns = self._clock.now_ns()
+            if error.unsent:
+                self.counts["not sent: no connection"] += 1
+                self._put(self.news.refused(order.order_hash, Reject.FAILED, now_ns))
+                return
+            self.counts["unanswered"] += 1
+            self._put(self.news.unanswered(order.order_hash, now_ns))
+            await self.inquiry.find(order)
+            return
+        if self._answered is not None:
+            self._answered(order.order_id, reply.sent_ns, reply.answered_ns)
+        outcome = outcome_of(reply, order.side)
+        self.counts[f"answer: {outcome.fate.value}"] += 1
+        self._heed(outcome)
+        if outcome.order_hash and outcome.order_hash != order.order_hash:
+            # Never seen; were it so, the venue's id is the one that its news will use.
+            self.counts["id not as reckoned"] += 1
+            self.news.alias(order, outcome.order_hash)
+        await self._follow_answer(order, outcome, reply.answered_ns)
+
+    async def _follow_answer(self, order: KnownOrder, outcome: Outcome, now_ns: int) -> None:
+        news, order_hash = self.news, order.order_hash
+        if outcome.fate is Fate.RESTING:
+            self._put(news.resting(order_hash, now_ns))
+        elif outcome.fate is Fate.HELD:
+            self._put(news.held(order_hash, now_ns))
+        elif outcome.fate is Fate.MATCHED:
+            self._put(news.matched(order_hash, outcome.shares_micros, now_ns))
+        elif outcome.fate is Fate.UNMATCHED:
+            self._put(news.unmatched(order_hash, now_ns))
+        elif outcome.fate is Fate.REFUSED:
+            self._put(news.refused(order_hash, outcome.reject, now_ns))
+        else:
+            self._put(news.unanswered(order_hash, now_ns))
+            await self.inquiry.find(order)
+
+    def _heed(self, outcome: Outcome) -> None:
+        """Do as the venue asks: pause, or stop altogether."""
+        if outcome.pause_s >= 0:
+            self.counts[f"paused: {outcome.reject.name.lower()}"] += 1
+            self.throttle.pause(outcome.reject, outcome.pause_s)
+        elif outcome.fate is not Fate.REFUSED and outcome.fate is not Fate.UNKNOWN:
+            self.throttle.went_well()
+        if outcome.halt_why:
+            self.halt(outcome.halt_why)
+
+    def halt(self, why: str) -> None:
+        """Send no orders any more; cancels still go. Said once."""
+        if not self.halt_why:
+            self.halt_why = why
+            if self._halted is not None:
+                self._halted(why)
+
+    def _pull_strays(self) -> None:
+        while self.news.strays:
+            self.counts["strays"] += 1
+            self._spawn(self.cancelling.cancel([self.news.strays.pop()]))
+
+    # Watching.
+
+    async def run(self) -> None:
+        """Watch, until cancelled, over orders whose news should have come."""
+        while True:
+            await self._clock.sleep(WATCH_NS)
+            late_ns = self._clock.now_ns() - SILENCE_NS
+            for order in list(self.news.orders.values()):
+                if order.in_doubt and order.changed_ns < late_ns and order.order_hash not in self.inquiry.asking:
+                    self.counts["news overdue"] += 1
+                    self._spawn(self.inquiry.find(order))
+            self._pull_strays()
+
+    async def reconcile(self) -> bool:
+        """Ask for all that was missed and cancel what nobody here knows; says whether it could be done."""
+        to_cancel = await self.inquiry.reconcile()
+        if to_cancel:
+            self._spawn(self.cancelling.cancel(to_cancel))
+        return to_cancel is not None
+
+    async def cancel_all(self) -> bool:
+        """Cancel every order of this account; says whether the venue answered that it did."""
+        return await self.cancelling.cancel_all()
+
+    def reconnected(self) -> None:
+        """Note that the user channel is back: what was said meanwhile is asked for, until it can be."""
+        self._spawn(self._reconcile_until_done())
+
+    async def _reconcile_until_done(self) -> None:
+        while not await self.reconcile():
+            await self._clock.sleep(SILENCE_NS)
+
+    # Tasks and rows.
+
+    def _put(self, rows: Rows) -> None:
+        if len(rows):
+            now_ns = self._clock.now_ns()
+            self._intake.put(Arrived(What.ROWS, Wire.CLOB_REST, 0, now_ns, rows=rows))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fault = error
+
+    async def close(self) -> None:
+        """Let go: requests under way are given up; the next start asks what became of them."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _cancels(commands: Rows) -> list[Any]:
+    return list(commands[np.asarray(commands["act_code"]) == Act.CANCEL])

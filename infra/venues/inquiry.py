@@ -1,0 +1,111 @@
+"""Inquiry: asking the venue what became of an order, or of all of them, when nobody has told us."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from infra.clock import Clock
+from infra.feeds.polymarket_user import OrderUpdate, TradeUpdate
+from infra.venues.followed import Followed
+from infra.venues.known_orders import KnownOrder
+from infra.venues.order_news import OrderNews
+from infra.venues.reconcile import reconcile
+from infra.venues.rest import NoAnswer, Rest
+from state.orders import OrderState
+from state.units import NS_PER_MS, NS_PER_S
+
+Rows = NDArray[Any]
+
+ASK_AFTER_NS: Final = tuple(each * NS_PER_MS for each in (250, 500, 1_000, 2_500, 6_000))
+"""Pauses between the questions about an order whose fate is unknown: ten seconds in all before it counts as none."""
+OVERLAP_S: Final = 60
+"""How far before the last sure moment a reconciliation reads trades again; reading them twice does no harm."""
+
+
+class Inquiry:
+    """Asks by hash, by market and for everything; what it hears goes through the order news like all else."""
+
+    def __init__(
+        self, rest: Rest, clock: Clock, news: OrderNews, put: Callable[[Rows], None], counts: Counter[str]
+    ) -> None:
+        self._rest, self._clock, self.news, self._put, self.counts = rest, clock, news, put, counts
+        self.followed: Followed = news.followed
+        self.asking: set[str] = set()
+        """Orders that are being asked for."""
+        self.sure_ns = clock.now_ns()
+        """Up to here everything has been heard."""
+
+    async def find(self, order: KnownOrder) -> None:
+        """Ask the venue for an order by its hash until its fate is known; only then say that there is none."""
+        if order.order_hash in self.asking:
+            return
+        self.asking.add(order.order_hash)
+        try:
+            for pause_ns in ASK_AFTER_NS:
+                await self._clock.sleep(pause_ns)
+                if not self._is_open_question(order) or await self._ask_once(order):
+                    return
+            if self._is_open_question(order):
+                self._put(self.news.absent(order.order_hash, self._clock.now_ns()))
+        finally:
+            self.asking.discard(order.order_hash)
+
+    def _is_open_question(self, order: KnownOrder) -> bool:
+        known = self.news.orders.get(order.order_hash) is order
+        return known and (order.missing_micros > 0 or not order.is_over)
+
+    async def _ask_once(self, order: KnownOrder) -> bool:
+        """Ask for an order and its trades; says whether all is known now."""
+        self.counts["asked for an order"] += 1
+        try:
+            reply = await self._rest.call("GET", f"/data/order/{order.order_hash}")
+            alive = isinstance(reply.message, OrderUpdate)
+            if alive:
+                self._put(self.news.read(reply.message, self._clock.now_ns()))
+            absent = reply.status == 404 or (reply.status == 200 and not alive)
+            if order.missing_micros or not alive:
+                await self._read_trades(order.token_id)
+        except NoAnswer:
+            return False
+        if alive:
+            return order.missing_micros == 0
+        # Finished orders are not listed: one that the venue had taken is rebuilt from its trades.
+        known = order.told in (OrderState.RESTING, OrderState.HELD) or order.matched_micros > 0
+        if absent and known and not order.missing_micros:
+            self._put(self.news.absent(order.order_hash, self._clock.now_ns()))
+        return order.is_over and order.missing_micros == 0
+
+    async def _read_trades(self, token_id: str) -> None:
+        coin = self.followed.coins.get(token_id)
+        if coin is None:
+            return
+        for trade in await self._rest.pages("/data/trades", f"market={coin.condition_id}"):
+            self._put(self.news.read(trade, self._clock.now_ns()))
+
+    async def reconcile(self) -> tuple[str, ...] | None:
+        """Hold what the venue lists against what we know: after a start and after every gap of the user channel.
+
+        Gives the hashes that must be cancelled, for nobody here knows them; None when it could not be done.
+        """
+        asked_ns = self._clock.now_ns()
+        after = f"after={(self.sure_ns // NS_PER_S) - OVERLAP_S}"
+        try:
+            trades: list[TradeUpdate] = []
+            for condition_id in list(self.followed.conditions.values()):
+                trades += await self._rest.pages("/data/trades", f"market={condition_id}&{after}")
+            listed = await self._rest.pages("/data/orders")
+            # Once more: what matched between the two questions has left the list and is in the trades by now.
+            for condition_id in list(self.followed.conditions.values()):
+                trades += await self._rest.pages("/data/trades", f"market={condition_id}&{after}")
+        except NoAnswer:
+            self.counts["reconciliations failed"] += 1
+            return None
+        orders = [each for each in listed if isinstance(each, OrderUpdate)]
+        found = reconcile(self.news, orders, trades, asked_ns, self._clock.now_ns())
+        self.counts["reconciliations"] += 1
+        self.counts["unknown orders cancelled"] += len(found.to_cancel)
+        self._put(found.rows)
+        self.sure_ns = asked_ns
+        return found.to_cancel

@@ -1,0 +1,136 @@
+"""Posting: the very bytes of an order's request, and what the venue's answer to it means."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+
+from infra.feeds import clob_rest
+from infra.feeds.figures import micros_of
+from infra.feeds.frames import Offbeat
+from infra.venues.amounts import Amounts, amounts_of
+from infra.venues.refusals import DUPLICATED, halting, reject_of
+from infra.venues.rest import Reply
+from infra.venues.signing import SignedTerms, Signer, Terms, salt_of
+from state.events import Side
+from state.orders import Reject, TimeInForce
+from state.units import MILL_BPS, NS_PER_MS, NS_PER_S
+
+_ZERO: Final = "0x" + "00" * 32
+
+
+def terms_of(command: Any, token_id: str) -> tuple[Terms, Amounts] | Reject:
+    """Give what a PLACE command offers, or why no order can be made of it.
+
+    Prices are held to the mills only: the core quotes on the tick that the book has, and knows it sooner than anybody
+    here could. Salt and timestamp are the command's own, so that its id can always be reckoned again.
+    """
+    side, price_bps = Side(int(command["side_code"])), int(command["price_bps"])
+    tif = TimeInForce(int(command["tif_code"]))
+    amounts = amounts_of(side, price_bps, int(command["amount_micros"]), MILL_BPS, tif)
+    if isinstance(amounts, Reject):
+        return amounts
+    order_id, at_ns = int(command["order_id"]), int(command["at_ns"])
+    terms = Terms(
+        salt_of(order_id, at_ns), token_id, side, amounts.maker_micros, amounts.taker_micros, at_ns // NS_PER_MS
+    )
+    return terms, amounts
+
+
+def body_of(command: Any, terms: Terms, signed: SignedTerms, signer: Signer, api_key: str) -> bytes:
+    """Write the request's body (venue reference 5.3)."""
+    tif = TimeInForce(int(command["tif_code"]))
+    expires_s = int(command["expires_ns"]) // NS_PER_S if tif is TimeInForce.GTD else 0
+    body: dict[str, Any] = {
+        "deferExec": False,
+        "order": {
+            "salt": terms.salt,
+            "maker": signer.wallet,
+            "signer": signer.wallet,
+            "tokenId": terms.token_id,
+            "makerAmount": str(terms.maker_micros),
+            "takerAmount": str(terms.taker_micros),
+            "side": terms.side.name,
+            "expiration": str(expires_s),
+            "timestamp": str(terms.timestamp_ms),
+            "metadata": _ZERO,
+            "builder": _ZERO,
+            "signatureType": int(signer.signature_type),
+            "signature": signed.signature,
+        },
+        "orderType": tif.name,
+        "owner": api_key,
+    }
+    if command["post_only"]:
+        body["postOnly"] = True
+    return msgspec.json.encode(body)
+
+
+class Fate(Enum):
+    """What an answer says of an order."""
+
+    RESTING = "resting"
+    HELD = "held"
+    MATCHED = "matched"
+    UNMATCHED = "unmatched"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    """It may have been taken: only asking by its hash can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An answer, understood."""
+
+    fate: Fate
+    order_hash: str = ""
+    """As the venue names it; empty when it does not."""
+    reject: Reject = Reject.NONE
+    shares_micros: int = 0
+    """Matched at once; 0 where it does not say."""
+    pause_s: float = -1.0
+    """Send no orders for so long, 0 for as long as is usual; below 0: go on."""
+    halt_why: str = ""
+    """Not empty: send no orders at all before a person has looked."""
+
+
+_FATES: Final = {
+    "live": Fate.RESTING, "delayed": Fate.HELD, "matched": Fate.MATCHED, "unmatched": Fate.UNMATCHED,
+}  # fmt: skip
+_PAUSING: Final = (Reject.RESTARTING, Reject.RATE_LIMITED, Reject.POST_ONLY_MODE)
+
+
+def outcome_of(reply: Reply, side: Side) -> Outcome:
+    """Say what the answer to a posted order means (venue reference 5.3 and 5.8).
+
+    Accepted is only what says success, no error, an id, and a status that we know.
+    """
+    message = reply.message
+    if reply.status == 200 and isinstance(message, clob_rest.Posted):
+        fate = _FATES.get(message.status.lower())
+        if message.success and not message.error_msg and message.order_id and fate is not None:
+            return Outcome(fate, message.order_id, shares_micros=_shares(message, side))
+        if message.success and message.order_id and not message.error_msg:
+            return Outcome(Fate.UNKNOWN, message.order_id)
+    return _refusal(reply)
+
+
+def _refusal(reply: Reply) -> Outcome:
+    words = reply.words
+    reject = reject_of(words, reply.status)
+    unclear = reply.status >= 500 and reject not in (*_PAUSING, Reject.MARKET_CLOSED)
+    if DUPLICATED in words.lower() or unclear:
+        return Outcome(Fate.UNKNOWN)
+    asked = reply.fields.get("retry_after_seconds")
+    asked_s = float(asked) if isinstance(asked, int | float) else reply.retry_after_s
+    pause_s = asked_s if reject in _PAUSING else -1.0
+    return Outcome(Fate.REFUSED, reject=reject, pause_s=pause_s, halt_why=halting(words, reply.status))
+
+
+def _shares(message: clob_rest.Posted, side: Side) -> int:
+    text = message.taking_amount if side is Side.BUY else message.making_amount
+    try:
+        return micros_of(float(text or 0))
+    except (ValueError, Offbeat):
+        return 0

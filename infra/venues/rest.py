@@ -1,0 +1,190 @@
+"""REST: sealed requests to the venue's order book over warm connections; an answer, or the word that there was none."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from infra.clock import Clock
+from infra.feeds import clob_rest
+from infra.feeds.frames import READ_ERRORS, Offbeat
+from infra.venues.credentials import Credentials, Secret
+from infra.venues.signing import Seal, Signer
+from state.units import NS_PER_S
+
+TOTAL_S: Final = 3.0
+CONNECT_S: Final = 2.0
+LEAST_S: Final = 0.5
+"""However fast the clock runs, an answer gets so many real seconds."""
+FIRST_CURSOR: Final = "MA=="
+LAST_CURSOR: Final = "LTE="
+PAGES_MOST: Final = 100
+
+
+class NoAnswer(Exception):
+    """The venue did not answer.
+
+    Attributes:
+        unsent: The request cannot have reached it.
+    """
+
+    def __init__(self, words: str, *, unsent: bool = False) -> None:
+        super().__init__(words)
+        self.unsent = unsent
+
+
+class CredentialsRefused(Exception):
+    """The venue gives us no credentials; the line says what it answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the venue answered to one request; times are the clock's."""
+
+    status: int
+    raw: bytes
+    retry_after_s: float
+    """What it asks us to wait; 0 when it does not say."""
+    sent_ns: int
+    answered_ns: int
+
+    @property
+    def message(self) -> Any:
+        """Give the typed answer; None where it is `null`, nothing, or not what this project reads."""
+        try:
+            return clob_rest.read_message(self.raw).message
+        except (*READ_ERRORS, Offbeat):
+            return None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Give the answer's fields untyped; empty when it is no JSON object."""
+        try:
+            return _FIELDS.decode(self.raw)
+        except READ_ERRORS:
+            return {}
+
+    @property
+    def words(self) -> str:
+        """Give what a refusal says, in the venue's words."""
+        fields = self.fields
+        said = [fields.get(name) for name in ("error", "errorMsg", "error_msg", "code")]
+        words = " ".join(each for each in said if isinstance(each, str) and each)
+        return words or self.raw[:300].decode("utf-8", "replace")
+
+
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+class Rest:
+    """One account's way to the venue's REST server.
+
+    Args:
+        address: The server's base address.
+        clock: Gives the seconds that requests are sealed with.
+        signer: Proves who we are when credentials are asked for.
+        credentials: What requests are sealed with; None to derive them with `derive`.
+    """
+
+    def __init__(self, address: str, clock: Clock, signer: Signer, credentials: Credentials | None) -> None:
+        self._address, self._clock, self._signer = address, clock, signer
+        self.credentials = credentials
+        self._seal = Seal(signer.address, credentials) if credentials is not None else None
+        self._session: aiohttp.ClientSession | None = None
+        self._urls: dict[str, URL] = {}
+
+    async def open(self, connections: int = 2) -> None:
+        """Make the session and warm some connections, so that no order waits for a handshake."""
+        speed = self._clock.speed_ratio
+        limit = aiohttp.ClientTimeout(total=max(TOTAL_S / speed, LEAST_S), connect=max(CONNECT_S / speed, LEAST_S))
+        connector = aiohttp.TCPConnector(limit=64, keepalive_timeout=600)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=limit, headers={"Content-Type": "application/json"}
+        )
+        await asyncio.gather(*(self.call("GET", "/time", sealed=False) for _ in range(connections)))
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def call(
+        self, method: str, path: str, *, query: str = "", body: bytes = b"", sealed: bool = True,
+        headers: dict[str, str] | None = None,
+    ) -> Reply:  # fmt: skip
+        """Ask once and give the answer, whatever its status.
+
+        Raises:
+            NoAnswer: none came in time, or the connection broke.
+        """
+        assert self._session is not None, "opened before it is used"
+        sent_ns = self._clock.now_ns()
+        if sealed:
+            assert self._seal is not None, "credentials before sealed requests"
+            headers = self._seal.headers(sent_ns // NS_PER_S, method, path, body)
+        url = self._url(path if not query else f"{path}?{query}")
+        try:
+            async with self._session.request(method, url, data=body or None, headers=headers) as response:
+                raw = await response.read()
+                answered_ns = self._clock.now_ns()
+                return Reply(response.status, raw, _seconds(response.headers), sent_ns, answered_ns)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NoAnswer(f"{method} {path}: no connection ({type(error).__name__})", unsent=True) from error
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise NoAnswer(f"{method} {path}: no answer ({type(error).__name__})") from error
+
+    def _url(self, path: str) -> URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = URL(self._address + path, encoded=True)
+            if "?" not in path and len(self._urls) < 64:
+                self._urls[path] = url
+        return url
+
+    async def derive(self, nonce: int = 0) -> Credentials:
+        """Get the credentials of our signer, made anew where there are none yet (venue reference 5.2).
+
+        Raises:
+            CredentialsRefused: the venue gives none.
+            NoAnswer: it does not answer.
+        """
+        reply: Reply | None = None
+        for method, path in (("GET", "/auth/derive-api-key"), ("POST", "/auth/api-key")):
+            proof = self._signer.attestation(self._clock.now_ns() // NS_PER_S, nonce)
+            reply = await self.call(method, path, sealed=False, headers=proof)
+            fields = reply.fields
+            api_key, secret, passphrase = (str(fields.get(name) or "") for name in ("apiKey", "secret", "passphrase"))
+            if reply.status == 200 and api_key and secret:
+                self.credentials = Credentials(api_key, Secret(secret), Secret(passphrase))
+                self._seal = Seal(self._signer.address, self.credentials)
+                return self.credentials
+        assert reply is not None
+        raise CredentialsRefused(f"the venue gives no credentials: {reply.status} {reply.words[:120]}")
+
+    async def pages(self, path: str, query: str = "") -> list[Any]:
+        """Give the orders or trades of all pages of a listing, typed; what cannot be read is left out.
+
+        Raises:
+            NoAnswer: a page did not come, or came as a refusal: a listing with holes proves nothing.
+        """
+        found: list[Any] = []
+        cursor = FIRST_CURSOR
+        for _ in range(PAGES_MOST):
+            asked = f"next_cursor={cursor}"
+            reply = await self.call("GET", path, query=f"{query}&{asked}" if query else asked)
+            page = reply.message
+            if reply.status != 200 or not isinstance(page, clob_rest.Page):
+                raise NoAnswer(f"GET {path}: {reply.status} {reply.words[:120]}")
+            found += page.messages
+            cursor = page.next_cursor
+            if cursor in ("", LAST_CURSOR):
+                return found
+        raise NoAnswer(f"GET {path}: more than {PAGES_MOST} pages")
+
+
+def _seconds(headers: Any) -> float:
+    text = headers.get("Retry-After", "")
+    return float(text) if text.replace(".", "", 1).isdecimal() else 0.0
