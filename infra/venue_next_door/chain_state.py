@@ -19,7 +19,7 @@ class Receipt:
     """A transaction that was mined."""
 
     transaction_hash: str
-    sender: str
+    wallet: str
     block: int
     succeeded: bool
 
@@ -35,7 +35,7 @@ class ChainState:
         self.deployed: set[str] = set()
         """Wallets that were deployed by a call, in small letters; those of accounts stand there anyway."""
         self.nonces: dict[str, int] = {}
-        """Next nonce by address in small letters: of a wallet's batches, or of an EOA's transactions."""
+        """Next nonce: of wallet batches by their owner's address in small letters, of EOAs by "account" and address."""
         self.receipts: dict[str, Receipt] = {}
         self.touched: dict[str, set[str]] = {}
         """API key -> conditions in which it split, merged or redeemed."""
