@@ -141,6 +141,6 @@ class Story:
     async def until(self, part: str, times: int = 1) -> None:
         """Drain until a line with these words has come so many times."""
         async with asyncio.timeout(20):
-            while sum(part in each for each in self.lines) < times:
+            while sum(part in line(each) or part.encode() in each.raw for each in self.arrived) < times:
                 await self.intake.wait(self.clock.now_ns() + 10**9)
                 self.arrived += self.intake.drain(1000)

@@ -69,7 +69,7 @@ async def live(
         for each in connections:
             each.want(each.wire is not Wire.RTDS)
         watchdog = Watchdog(clock, connections, lambda: [WINDOW, NEXT])
-        tasks = [asyncio.create_task(each.run()) for each in (*connections, watchdog)]
+        tasks = [asyncio.create_task(each.run()) for each in connections] + [asyncio.create_task(watchdog.run())]
         try:
             await story.until(end, times)
         finally:
@@ -191,7 +191,7 @@ def test_a_book_that_does_not_come_is_asked_for_again_and_the_others_are_left_al
             tokens.connection.want(False)
             tokens.list_window(WINDOW)
             watchdog = Watchdog(clock, [tokens.connection], lambda: [WINDOW], tokens.ask_again)
-            tasks = [asyncio.create_task(each.run()) for each in (tokens.connection, watchdog)]
+            tasks = [asyncio.create_task(tokens.connection.run()), asyncio.create_task(watchdog.run())]
             await story.until('"2222"')
             for task in tasks:
                 task.cancel()
