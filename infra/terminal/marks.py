@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from rich.console import OverflowMethod
 from rich.text import Text
 
 LABEL: Final = "dim"
@@ -26,10 +27,12 @@ class Letters:
     dot: str = "·"
     point: str = "●"
     point_of_price: str = "│"
+    overflow: OverflowMethod = "ellipsis"
+    """What is done with a line that is too long."""
 
 
 BOXED: Final = Letters()
-TYPEWRITTEN: Final = Letters(full="=", rest="-", dot=".", point="o", point_of_price="|")
+TYPEWRITTEN: Final = Letters(full="=", rest="-", dot=".", point="o", point_of_price="|", overflow="crop")
 """For terminals that know nothing but ASCII."""
 
 

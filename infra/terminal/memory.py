@@ -68,7 +68,8 @@ def worded(kinds: Any, code: int) -> str:
 
 def slug_of(market: Any) -> str:
     """Name a window as the venue would, from what the core knows of it."""
-    open_s, span_s = int(market["open_ns"]) // NS_PER_S, int(market["close_ns"] - market["open_ns"]) // NS_PER_S
+    open_ns, close_ns = int(market["open_ns"]), int(market["close_ns"])
+    open_s, span_s = open_ns // NS_PER_S, (close_ns - open_ns) // NS_PER_S
     return f"{worded(Asset, int(market['asset_code']))}-updown-{SPANS.get(span_s, f'{span_s}s')}-{open_s}"
 
 

@@ -58,10 +58,13 @@ def header(glance: Glance, width: int, letters: Letters) -> list[Text]:
     first = line(
         ("updown ", STRONG), (f"{mode.name} {speed(mode.speed_ratio)}", STRONG), venue, "  ", money, "  ",
         (f"{clock(glance.now_ns)} UTC", LABEL),
-        (f"  faults on: {', '.join(glance.faults)}", BAD) if glance.faults else None,
-        (f"  NO NEW RISK: {glance.stopped}", BAD) if glance.stopped else None,
     )  # fmt: skip
-    return [first, _window_line(glance.window, width, letters)]
+    lines = [first, _window_line(glance.window, width, letters)]
+    if glance.stopped or glance.faults:
+        stopped = f"NO NEW RISK: {glance.stopped}  " if glance.stopped else ""
+        faults = f"faults on: {', '.join(glance.faults)}" if glance.faults else ""
+        lines.append(line((f"{stopped}{faults}", BAD)))
+    return lines
 
 
 def _window_line(window: WindowShown | None, width: int, letters: Letters) -> Text:
@@ -97,7 +100,7 @@ def price_block(glance: Glance, *, brief: bool = False) -> Block:
         ]
         for feed in glance.feeds[: 3 if brief else None]
     ]
-    lines += table(rows, "lrrrl") or [line(("no price feed has spoken yet", LABEL))]
+    lines += table(rows, "lrrrl", gap=1 if brief else 2) or [line(("no price feed has spoken yet", LABEL))]
     if glance.volatility_bps is not None:
         apart = f", feeds {glance.disagreement_bps:.2f} bps apart" if glance.disagreement_bps is not None else ""
         lines.append(named("moves", f"{glance.volatility_bps:.2f} bps per root second{apart}"))
@@ -107,14 +110,13 @@ def price_block(glance: Glance, *, brief: bool = False) -> Block:
 def _average_lines(window: WindowShown, *, brief: bool) -> list[Text]:
     strike = [named("strike", ("not known yet", DOWN))]
     if window.strike_usd is not None:
-        word = (
-            (f" {window.strike_source}", "") if window.strike_known else (f" provisional: {window.strike_source}", DOWN)
-        )
+        doubt = "" if window.strike_known else " (provisional)"
+        word = (f"  {window.strike_source}{doubt}", LABEL if window.strike_known else DOWN)
         strike = [named("strike", usd(window.strike_usd), word)]
     called = f"TWAP{window.lookback_s}" if window.lookback_s > 1 else "price"
     lines = [*strike, named(f"{called} now", _against(window.rolling_usd, window.strike_usd))]
     if window.known_s:
-        known = f"  {window.known_s} of {window.lookback_s} s known"
+        known = f"  {window.known_s}/{window.lookback_s} s{'' if brief else ' known'}"
         lines.append(named("so far", _against(window.known_usd, window.strike_usd), known))
     elif window.lookback_s > 1 and window.phase == "open":
         begins = window.left_ns - window.lookback_s * NS_PER_S
@@ -248,10 +250,12 @@ def _limit_line(limit: LimitShown, width: int, letters: Letters) -> Text:
 
     full = limit.ratio >= 1.0
     words = f"{said(limit.used)} {'>=' if limit.is_floor and not full else 'of'} {said(limit.most)}"
-    room = max(width - 17 - 18, 4)
-    style = BAD if full else UP
-    flag = ((" BELOW" if limit.is_floor else " FULL"), BAD) if full else None
-    return line((f"{limit.name:<16} ", LABEL), bar(limit.ratio, min(room, 30), letters, style), f" {words}", flag)
+    room = min(max(width - 17 - 16, 3), 30)
+    if full:
+        shown = line(((" BELOW" if limit.is_floor else " FULL").ljust(max(room, 6)), BAD))
+    else:
+        shown = bar(limit.ratio, room, letters)
+    return line((f"{limit.name:<16} ", LABEL), shown, f" {words}")
 
 
 def orders_block(glance: Glance) -> Block:

@@ -79,6 +79,8 @@ class Screen:
         process, self._process = self._process, None
         if process is None:
             return
+        if process.stdin is not None:
+            process.stdin.close()
         try:
             _, said = await asyncio.wait_for(process.communicate(), END_S)
         except TimeoutError:

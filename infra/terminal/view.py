@@ -36,6 +36,8 @@ def draw(glance: Glance, width: int, height: int, *, ascii_only: bool = False) -
         body = _middle(glance, width, room, letters)
     else:
         body = _wide(glance, width, room, letters)
+    for text in (*top, *bottom):
+        text.overflow = letters.overflow
     screen = Layout()
     screen.split_column(
         Layout(Group(*top), size=len(top)),
@@ -50,7 +52,7 @@ def _small(glance: Glance, width: int, room: int, letters: Letters) -> Renderabl
     upper = [panels.price_block(glance, brief=True), panels.fair_block(glance, half, letters, brief=True)]
     lower = [panels.money_block(glance), panels.limits_block(glance, half, letters)]
     decisions = panels.decisions_block(glance, room)
-    return _rows([(upper, 10), (lower, 6), ([decisions], 0)], room)
+    return _rows([(upper, 10), (lower, 6), ([decisions], 0)], room, letters)
 
 
 def _middle(glance: Glance, width: int, room: int, letters: Letters) -> RenderableType:
@@ -63,6 +65,7 @@ def _middle(glance: Glance, width: int, room: int, letters: Letters) -> Renderab
             ([panels.decisions_block(glance, room), _orders_and_windows(glance)], 0),
         ],
         room,
+        letters,
     )
 
 
@@ -96,6 +99,7 @@ def _wide(glance: Glance, width: int, room: int, letters: Letters) -> Renderable
             ),
         ],
         room,
+        letters,
     )
 
 
@@ -104,7 +108,7 @@ def _orders_and_windows(glance: Glance) -> Block:
     return Block(orders.title, [*orders.lines, Text(f"{coming.title}:", style=LABEL), *coming.lines])
 
 
-def _rows(rows: list[tuple[list[Block], int]], room: int) -> RenderableType:
+def _rows(rows: list[tuple[list[Block], int]], room: int, letters: Letters) -> RenderableType:
     """Set rows of panels below each other: each as high as it must be, at most as stated, the last takes the rest."""
     sizes: list[int] = []
     for blocks, most in rows[:-1]:
@@ -118,7 +122,7 @@ def _rows(rows: list[tuple[list[Block], int]], room: int) -> RenderableType:
         if size <= FRAME:
             continue
         row = Layout(size=size)
-        row.split_row(*(Layout(_panel(block, size)) for block in blocks))
+        row.split_row(*(Layout(_panel(block, size, letters)) for block in blocks))
         parts.append(row)
     if not parts:
         return Text("")
@@ -126,7 +130,9 @@ def _rows(rows: list[tuple[list[Block], int]], room: int) -> RenderableType:
     return screen
 
 
-def _panel(block: Block, size: int) -> Panel:
+def _panel(block: Block, size: int, letters: Letters) -> Panel:
+    for text in block.lines:
+        text.overflow = letters.overflow
     return Panel(
         Group(*block.lines[: size - FRAME]), title=block.title, title_align="left", border_style=LABEL, height=size
     )

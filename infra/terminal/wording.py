@@ -69,11 +69,11 @@ def span_ms(ms: float | None) -> str:
         return "0 ms"
     if size < 1.0:
         return f"{ms * 1000:.0f} us"
-    if size < 10_000.0:
+    if size < 1000.0:
         return f"{ms:.{1 if size < 100 else 0}f} ms"
     seconds = ms / 1000.0
     if abs(seconds) < 600.0:
-        return f"{seconds:.0f} s"
+        return f"{seconds:.{1 if size < 100_000.0 else 0}f} s"
     return f"{seconds / 60.0:.0f} min" if abs(seconds) < 36_000.0 else f"{seconds / 3600.0:,.0f} h"
 
 
