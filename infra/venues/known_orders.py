@@ -13,9 +13,8 @@ _ENDS: Final = (
     ("CANCELED_NOT_ENOUGH_BALANCE", Reject.NOT_ENOUGH_BALANCE),
     ("CANCELED_EXPIRED", Reject.EXPIRED),
     ("CANCELED_ORDER_TIMED_OUT", Reject.EXPIRED),
-    ("CANCEL", Reject.CANCELLED),
 )
-"""How a status begins -> why the order ended; the first that fits (venue reference 4.2)."""
+"""How a status begins -> why the order ended (venue reference 4.2); others are free text behind the first word."""
 
 
 @dataclass(slots=True)

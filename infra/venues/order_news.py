@@ -13,7 +13,6 @@ Doubt: that a trade is never called both CONFIRMED and FAILED; were it, it would
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -29,31 +28,17 @@ from infra.feeds.polymarket_user import (
     parse,
     settled_status,
 )
-from infra.venues.followed import Coin, Followed
+from infra.venues.amounts import SHARE_GRAIN_MICROS
+from infra.venues.followed import Followed
 from infra.venues.known_orders import KnownOrder, fate_of, no_match
-from infra.venues.trade_parts import Level, Part, parts_of
-from state.events import EVENT, Kind, Side, Source
+from infra.venues.trade_parts import Level, Match, Part, parts_of
+from state.events import EVENT, Kind, Source
 from state.orders import Liquidity, OrderState, Reject
 
 Rows = NDArray[Any]
 FAILED: Final = "FAILED"
 STATUSES: Final = frozenset({"MATCHED", "MATCHED_NOT_BROADCASTED", "MINED", "CONFIRMED", "RETRYING", FAILED})
 NO_ROWS: Final = np.zeros(0, EVENT)
-
-
-@dataclass(slots=True)
-class Match:
-    """Our part in one trade: one order of ours at the prices that it got."""
-
-    order_id: int
-    coin: Coin
-    side: Side
-    liquidity: Liquidity
-    levels: tuple[Level, ...]
-    fees_micros: int = 0
-    told: bool = False
-    failed: bool = False
-    confirmed: bool = False
 
 
 class OrderNews:
@@ -275,6 +260,8 @@ class OrderNews:
             self._tell_fill(match)
         order = self.orders.get(part.order_hash)
         if order is not None:
+            # Whatever else is said of it: an order whose every share has traded is over.
+            order.ended = order.ended or order.amount_micros - order.matched_micros < SHARE_GRAIN_MICROS
             self._tell_end(order)
 
     def _new_match(self, trade_id: str, part: Part, status: str) -> Match | None:

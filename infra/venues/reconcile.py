@@ -48,6 +48,11 @@ def reconcile(
         asked_ns: When the list was asked for: an order that changed later than that proves nothing by its absence.
         seen_ns: Now.
     """
+    expected = [
+        order
+        for order in news.orders.values()
+        if not order.is_over and (order.told in LISTED or order.ended) and order.changed_ns < asked_ns
+    ]
     told = [news.read(trade, seen_ns) for trade in trades]
     listed: set[str] = set()
     to_cancel: list[str] = []
@@ -58,14 +63,7 @@ def reconcile(
             to_cancel.append(update.id)
         else:
             told.append(news.read(update, seen_ns))
-    gone = [
-        order.order_hash
-        for order in news.orders.values()
-        if order.order_hash not in listed
-        and not order.is_over
-        and (order.told in LISTED or order.ended)
-        and order.changed_ns < asked_ns
-    ]
+    gone = [order.order_hash for order in expected if order.order_hash not in listed]
     told += [news.absent(order_hash, seen_ns) for order_hash in gone]
     rows = [each for each in told if len(each)]
     return Reconciled(np.concatenate(rows) if rows else NO_ROWS, tuple(to_cancel), tuple(gone))

@@ -12,6 +12,7 @@ from typing import Final
 
 from infra.feeds.figures import LEVEL_BPS, bps_of, micros_of
 from infra.feeds.polymarket_user import MakerOrder, TradeUpdate
+from infra.venues.followed import Coin
 from state.events import Side
 from state.orders import Liquidity
 from state.units import BPS
@@ -37,6 +38,21 @@ class Part:
     def shares_micros(self) -> int:
         """Give all shares of it."""
         return sum(amount for _, amount in self.levels)
+
+
+@dataclass(slots=True)
+class Match:
+    """Our part in one trade, and what has been told of it."""
+
+    order_id: int
+    coin: Coin
+    side: Side
+    liquidity: Liquidity
+    levels: tuple[Level, ...]
+    fees_micros: int = 0
+    told: bool = False
+    failed: bool = False
+    confirmed: bool = False
 
 
 def parts_of(trade: TradeUpdate, api_key: str, known: Container[str]) -> list[Part]:

@@ -93,6 +93,7 @@ def test_a_trade_that_fails_gives_shares_cash_and_fee_back() -> None:
         [
             "order 1: filled buy 10 UP at 0.52 as taker",
             "order 1: fee 0.17472",
+            "order 1: DONE, 0 open",
             "order 1: fill reversed buy 10 UP at 0.52",
             "order 1: fee -0.17472",
         ]
@@ -106,7 +107,7 @@ def test_a_failure_heard_of_first_leaves_nothing_to_take_back() -> None:
         trade_message("t", "FAILED", Bit(take, 5_200, 10 * MICROS, TAKER)),
         trade_message("t", "MATCHED", Bit(take, 5_200, 10 * MICROS, TAKER)),
     )
-    assert in_words(told) == []
+    assert in_words(told) == ["order 1: DONE, 0 open"]
 
 
 def test_as_maker_only_our_own_entry_counts_also_when_two_purchases_met() -> None:
@@ -115,14 +116,19 @@ def test_as_maker_only_our_own_entry_counts_also_when_two_purchases_met() -> Non
     assert (message["side"], message["price"]) == ("BUY", "0.5")
     assert in_words(hear(some_news(bid), message)) == ["order 1: filled buy 5 DOWN at 0.49 as maker"]
     del message["maker_orders"][0]["side"]
-    assert in_words(hear(some_news(bid), message)) == ["order 1: filled buy 5 DOWN at 0.49 as maker"], "by the tokens"
+    again = an_order(token=Token.DOWN, price_bps=4_900)
+    assert in_words(hear(some_news(again), message)) == ["order 1: filled buy 5 DOWN at 0.49 as maker"], "by the tokens"
 
 
 def test_one_trade_may_fill_two_of_our_orders() -> None:
     high, low = an_order(1, price_bps=5_200), an_order(2, price_bps=5_100)
     message = trade_message("t", "MATCHED", Bit(high, 5_200, 10 * MICROS, MAKER), Bit(low, 5_100, 3 * MICROS, MAKER))
     assert in_words(hear(some_news(high, low), message, message)) == snapshot(
-        ["order 1: filled buy 10 UP at 0.52 as maker", "order 2: filled buy 3 UP at 0.51 as maker"]
+        [
+            "order 1: filled buy 10 UP at 0.52 as maker",
+            "order 1: DONE, 0 open",
+            "order 2: filled buy 3 UP at 0.51 as maker",
+        ]
     )
 
 
@@ -139,11 +145,13 @@ def test_a_taker_is_told_each_price_where_the_makers_parts_add_up() -> None:
             "order 1: filled buy 4 UP at 0.52 as taker",
             "order 1: filled buy 6 UP at 0.53 as taker",
             "order 1: fee 0.17451",
+            "order 1: DONE, 0 open",
         ]
     )
     message["maker_orders"][0]["matched_amount"] = "3"
-    assert in_words(hear(some_news(take), message)) == snapshot(
-        ["order 1: filled buy 10 UP at 0.53 as taker", "order 1: fee 0.17437"]
+    again = an_order(tif=FAK, shares=10, price_bps=5_300)
+    assert in_words(hear(some_news(again), message)) == snapshot(
+        ["order 1: filled buy 10 UP at 0.53 as taker", "order 1: fee 0.17437", "order 1: DONE, 0 open"]
     )
 
 
@@ -195,6 +203,7 @@ def test_why_orders_end() -> None:
         }
     )
     killed = "order couldn't be fully filled. FOK orders are fully filled or killed."
+    assert ended("CANCELLATION", f"CANCELED_{killed}", FAK) == "DONE, 0 open (FOK_NOT_FILLED)"
     assert {status: ended("UPDATE", status, FAK) for status in ("LIVE", "UNMATCHED", killed)} == snapshot(
         {
             "LIVE": "HELD, 10 open",
