@@ -36,7 +36,7 @@ class Cursor:
 
     order: str
     ascending: bool
-    key: float
+    key: int | float
     gamma_id: int
 
     def text(self) -> str:
@@ -53,7 +53,7 @@ class Cursor:
         """
         try:
             raw = base64.urlsafe_b64decode(text)
-            return cls(*msgspec.json.decode(raw, type=tuple[str, bool, float, int]))
+            return cls(*msgspec.json.decode(raw, type=tuple[str, bool, int | float, int]))
         except (binascii.Error, msgspec.MsgspecError, ValueError) as error:
             raise Unprocessable("invalid after_cursor") from error
 
@@ -214,5 +214,5 @@ def page_by_keyset(
         keyed = [one for one in keyed if (one[:2] > last if ascending else one[:2] < last)]
     page = keyed[: limit_of(query)]
     more = len(keyed) > len(page) and page
-    following = Cursor(name, ascending, float(page[-1][0]), page[-1][1]).text() if more else None
+    following = Cursor(name, ascending, page[-1][0], page[-1][1]).text() if more else None
     return [window for _, _, window in page], following
