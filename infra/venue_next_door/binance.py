@@ -170,7 +170,9 @@ class Binance(ExchangeSocket):
         name, params = request.get("id"), request.get("params") or []
         if way is None or not isinstance(params, list) or not isinstance(name, int | str | None):
             wrong = f"Invalid request: unknown variant `{str(request.get('method'))[:40]}`"
-            line.answer(encode({"error": {"code": 2, "msg": wrong}, "id": name}))
+            line.answer(
+                encode({"error": {"code": 2, "msg": wrong}, "id": name if isinstance(name, int | str) else None})
+            )
             return
         line.answer(encode(way(line, params) | {"id": name}))
 

@@ -166,14 +166,10 @@ class CoinbaseExchange(CoinbaseSocket):
         if request is None or request.get("type") not in ("subscribe", "unsubscribe"):
             line.answer(encode({"type": "error", "message": "Malformed JSON or unknown type"}))
             return
-        pairs: list[tuple[str, str]] = []
-        for channel in request.get("channels") or []:
-            its = channel if isinstance(channel, dict) else {"name": channel}
-            name, products = its.get("name"), its.get("product_ids") or request.get("product_ids") or []
-            if name not in EXCHANGE_CHANNELS:
-                self._refuse(line, f"{str(name)[:40]} is not a valid channel")
-                return
-            pairs += [(name, str(product)) for product in products]
+        pairs = _named(request)
+        if isinstance(pairs, str):
+            self._refuse(line, pairs)
+            return
         if unknown := [product for _, product in pairs if product not in self.by_symbol]:
             self._refuse(line, f"{unknown[0][:40]} is not a valid product")
             return
@@ -312,6 +308,23 @@ def _match(kind: str, tape: Tape, trade: Print) -> dict[str, Any]:
     told = {"side": MAKERS[trade.taker], "size": figure(trade.size, 8), "price": figure(trade.usd, 2)}
     told |= {"product_id": tape.symbol, "time": iso_of(trade.at_ns)}
     return {"type": kind, "trade_id": trade.trade_id, **orders, **told, "sequence": tape.seq}
+
+
+def _named(request: dict[str, Any]) -> list[tuple[str, str]] | str:
+    """Give the channels and products that a request of Exchange names, or what is wrong with it."""
+    channels, common = request.get("channels"), request.get("product_ids") or []
+    if not isinstance(channels, list) or not channels:
+        return "no channels provided"
+    pairs: list[tuple[str, str]] = []
+    for channel in channels:
+        its = channel if isinstance(channel, dict) else {"name": channel}
+        name, products = its.get("name"), its.get("product_ids") or common
+        if name not in EXCHANGE_CHANNELS:
+            return f"{str(name)[:40]} is not a valid channel"
+        if not isinstance(products, list) or not all(isinstance(product, str) for product in products):
+            return "product_ids is no list of products"
+        pairs += [(name, product) for product in products]
+    return pairs
 
 
 def _order_id(symbol: str, trade_id: int, who: str) -> str:

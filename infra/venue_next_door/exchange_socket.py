@@ -154,7 +154,8 @@ class ExchangeSocket(ABC):
             now_ns = self.clock.now_ns()
             if line.ponged_ns >= now_ns - round(every_s * NS_PER_S):
                 unanswered_ns = 0
-            elif now_ns - line.ponged_ns > within_s * NS_PER_S and monotonic_ns() - unanswered_ns > PATIENCE_NS:
+            overdue = now_ns - line.ponged_ns > within_s * NS_PER_S
+            if overdue and unanswered_ns and monotonic_ns() - unanswered_ns > PATIENCE_NS:
                 line.cut()
             unanswered_ns = unanswered_ns or monotonic_ns()
             await line.ping(str(ms_of(now_ns)).encode())
