@@ -270,6 +270,8 @@ class Connection:
         elif endpoint.complaint_mark and endpoint.complaint_mark in raw:
             self.life.complaint = raw[:200].decode(errors="replace")
             LOG.warning("%s refused: %s", self.wire.name.lower(), self.life.complaint)
+            if endpoint.fatal_mark and endpoint.fatal_mark in raw:
+                self._end(Ended(f"refused: {self.life.complaint}", Advice.STOP))
 
     def _closed_by(self, socket: WireSocket, kind: WSMsgType, data: object) -> Ended:
         code = socket.close_code

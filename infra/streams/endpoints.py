@@ -98,6 +98,8 @@ class Endpoint:
     """A frame that holds this is data; any other is an answer, a heartbeat or a notice, and proves no life."""
     complaint_mark: bytes = b""
     """A frame without data that holds this refuses something that we asked for."""
+    fatal_mark: bytes = b""
+    """A complaint that holds this is one that only a person can mend."""
     farewell_mark: bytes = b""
     """A frame without data that holds this says that the connection will be cut: connect anew before that."""
     closes: dict[int, Advice] = field(default_factory=lambda: CLOSES)
@@ -164,7 +166,7 @@ def polybolt_prices(addresses: Addresses, credentials: Credentials, assets: Sequ
 
     return Endpoint(
         wire=Wire.POLYBOLT, url=addresses.polybolt, first=first, gate=b'"authed"', spacing_ms=110.0,
-        data_mark=b'"payload"', complaint_mark=b'"code"', closes=POLYBOLT_CLOSES,
+        data_mark=b'"payload"', complaint_mark=b'"code"', fatal_mark=b'"auth_invalid"', closes=POLYBOLT_CLOSES,
     )  # fmt: skip
 
 

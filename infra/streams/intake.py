@@ -92,6 +92,8 @@ class Intake:
         self._next_look = crowded
         self._queue: deque[Arrived] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._until = 0.0
 
     def put(self, arrived: Arrived) -> None:
         """Take something in; never waits. Called on the event loop's thread."""
@@ -112,12 +114,28 @@ class Intake:
         assert self._waiter is None, "one waits at a time"
         loop = asyncio.get_running_loop()
         waiter = self._waiter = loop.create_future()
-        timer = loop.call_later(span_s, _wake, waiter)
+        self._until = loop.time() + span_s
+        if self._timer is None or self._timer.when() > self._until:
+            self._set_timer(loop)
         try:
             await waiter
         finally:
-            timer.cancel()
             self._waiter = None
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have one timer stand for all waits: while frames come it is left alone, and looks again when it rings."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(self._until, self._ring, loop)
+
+    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if loop.time() >= self._until:
+            self._waiter.set_result(None)
+        else:
+            self._set_timer(loop)
 
     def drain(self, most: int) -> list[Arrived]:
         """Give what came first, at most so many."""
@@ -188,8 +206,3 @@ class Intake:
         self.lost[wire] += count
         if self.on_loss is not None:
             self.on_loss(wire)
-
-
-def _wake(waiter: "asyncio.Future[None]") -> None:
-    if not waiter.done():
-        waiter.set_result(None)
