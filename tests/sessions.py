@@ -71,7 +71,7 @@ def open_shell(folder: Path, now_ns: int, core: Core | None = None, **more: Any)
 async def feed(shell: Shell, rows: Any) -> None:
     """Let a shell take rows in, each at its time, and wait for the desk after each so that a test is the same twice."""
     clock: Any = shell.clock
-    desk = shell._desk
+    desk = shell.desk
     assert desk is not None
     for arrived in arrivals(rows):
         clock.at_ns = arrived.seen_ns

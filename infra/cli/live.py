@@ -8,7 +8,7 @@ import typer
 
 from infra.cli.core import Changes, ParamsFile, Seed, get_ready, read_settings
 from infra.cli.failures import Misuse
-from infra.cli.speech import AsJson, answer, note, say
+from infra.cli.speech import AsJson, answer, note, say, table
 
 if TYPE_CHECKING:
     from infra.clock import Clock
@@ -27,6 +27,7 @@ Minutes = Annotated[float, typer.Option(min=0.0, help="End after so many minutes
 
 def demo(
     windows: Windows = 4,
+    minutes: Minutes = 0.0,
     speed: Annotated[float, typer.Option(min=0.1, max=500.0, help="How fast time runs: 1 is real time.")] = 20.0,
     market: Annotated[str, typer.Option(help="The market next door, by name: see `updown venue --help`.")] = "demo",
     seed: Seed = 4,
@@ -50,6 +51,7 @@ def demo(
     """
     settings = read_settings(params, changes)
     get_ready()
+    from infra.journal.segments import is_journal
     from infra.shell.live import Plan
     from infra.shell.next_door import borrowed_venue, own_venue
     from infra.version import code_name
@@ -67,8 +69,8 @@ def demo(
     with source as place:
         plan = Plan(
             mode="demo", addresses=place.addresses, clock=place.clock, folder=folder, params=settings,
-            cash_micros=round(cash * 1e6), code=code_name(), seed=seed, windows=windows, keep_frames=frames,
-            key=place.key, wallet=place.wallet,
+            cash_micros=round(cash * 1e6), code=code_name(), seed=seed, windows=windows,
+            seconds=minutes * 60.0, keep_frames=frames, key=place.key, wallet=place.wallet,
         )  # fmt: skip
         told = _live(plan, plain=plain, as_json=as_json, venue="the venue next door", words=[place.words])
     _show(told, as_json)
@@ -189,13 +191,10 @@ def _show(told: dict[str, Any], as_json: bool) -> None:
     if as_json:
         answer(told)
         return
-    from rich.console import Console
-
-    from infra.terminal.summary import summary_view
-
-    console = Console(markup=False, highlight=False, emoji=False)
-    if "windows" in told:
-        console.print(summary_view(told, console.width if console.is_terminal else 120))
-    else:
+    if "windows" not in told:
         say(f"{told['session']['mode']}: {told['frames']:,} frames, {told['rows']:,} rows")
         say(f"journal  {told['session']['journal']}")
+        return
+    from infra.terminal.summary import show_summary
+
+    show_summary(told, say, table)

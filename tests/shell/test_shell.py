@@ -41,7 +41,7 @@ def test_a_mandate_that_the_fused_desk_would_not_give_halts_the_core_and_is_not_
 
     async def run() -> Shell:
         shell = open_shell(tmp_path / "journal", begun_ns())
-        desk: Any = shell._desk
+        desk: Any = shell.desk
         honest = desk._deliver
 
         def bent(mandates: Any) -> None:
