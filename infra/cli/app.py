@@ -13,6 +13,7 @@ from infra.cli.journals import import_sources, show, verify
 from infra.cli.prove import bench, prove
 from infra.cli.replay import replay
 from infra.cli.rules import rules
+from infra.cli.venue import venue
 from infra.cli.version import version
 
 ROOT_HELP: Final = """\
@@ -25,6 +26,7 @@ Exit codes:
 """ + "\n".join(f"  {int(code)}  {words}" for code, words in CODES.items())
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
+    "venue": venue,
     "backtest": backtest,
     "generate": generate,
     "replay": replay,
