@@ -49,6 +49,7 @@ MOST_PAUSE_NS: Final = 5 * NS_PER_MS
 AHEAD_REAL_NS: Final = 2 * NS_PER_S
 """Rows are drawn at least so much real time before they are due: a window's book takes some of it."""
 
+_SETTLED, _LISTED = int(Kind.SETTLED), int(Kind.MARKET_LISTED)
 _OUT: Final = np.zeros(1, EVENT)
 
 
@@ -167,13 +168,14 @@ class Engine:
         runway = self._runway
         failure_ppm = round(self.faults.value(Fault.FAILED_TRADE) * MICROS) if self.faults.switches else 0
         end = runway.to_apply(now_ns)
-        for start, stop in runway.pieces(runway.applied, end):
+        for start, stop, is_life in runway.pieces(runway.applied, end):
             rows = runway.rows[start:stop]
-            self._tell_models(rows, runway.apply_ns(stop - 1) if stop < end else now_ns, failure_ppm)
-            if rows["kind_code"][-1] == Kind.SETTLED:
+            self._tell_models(rows, runway.apply_ns(stop - 1) if is_life else now_ns, failure_ppm)
+            if is_life and rows["kind_code"][-1] == _SETTLED:
                 self._settle(int(rows["slot_id"][-1]), Token(int(rows["code_id"][-1])))
         runway.applied = end
-        self._tell_models(NO_ROWS, now_ns, failure_ppm)
+        if any(seat.next_due_ns <= now_ns for seat in self._till.seats.values()):
+            self._tell_models(NO_ROWS, now_ns, failure_ppm)
 
     def _tell_models(self, rows: NDArray[Any], until_ns: int, failure_ppm: int) -> None:
         attend(self._house, NO_COMMANDS, 0, until_ns, rows, until_ns, _OUT)
@@ -193,15 +195,15 @@ class Engine:
         """Let the crowd's rows leave that are seen by now; windows change between the rows that change them."""
         runway = self._runway
         end = runway.to_publish(now_ns)
-        for start, stop in runway.pieces(runway.published, end):
+        for start, stop, is_life in runway.pieces(runway.published, end):
             rows = runway.rows[start:stop]
-            last = rows[-1]
-            if last["kind_code"] == Kind.MARKET_LISTED:
-                self._shown.empty(int(last["slot_id"]))
+            if is_life and rows["kind_code"][-1] == _LISTED:
+                self._shown.empty(int(rows["slot_id"][-1]))
             self._shown.follow(rows, now_ns)
             runway.published = stop
             self._tell(self._outages.spoil(self._shown.dress(rows, now_ns)))
-            self._lives.take(last, int(last["seen_ns"]))
+            if is_life:
+                self._lives.take(rows[-1], int(rows["seen_ns"][-1]))
 
     def _show(self, now_ns: int) -> None:
         """Let what our customers did to the books be seen."""

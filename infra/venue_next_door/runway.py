@@ -136,14 +136,14 @@ class Runway:
         """Give when the next row is seen."""
         return int(self._seen[self.published]) if self.published < len(self._seen) else None
 
-    def pieces(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Cut a stretch of rows after every row that changes a window."""
+    def pieces(self, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+        """Cut a stretch of rows after every row that changes a window; the third word says whether a piece ends so."""
         for at in self._life:
             if start <= at < end:
-                yield start, at + 1
+                yield start, at + 1, True
                 start = at + 1
         if start < end:
-            yield start, end
+            yield start, end, False
 
     def oracle_usd(self) -> float:
         """Give the last value of the settlement stream that has been published, 0 before the first."""

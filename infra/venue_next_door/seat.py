@@ -26,6 +26,10 @@ Rows = NDArray[Any]
 NO_ROWS: Final = np.zeros(0, EVENT)
 NO_COMMANDS: Final = rows(Command, 1)
 _RESTING: Final = int(VenueOrderState.RESTING)
+_ORDER_CHANGED, _FILLED, _FEE_CHARGED, _FILL_REVERSED, _REBATE_PAID = (
+    int(kind)
+    for kind in (Kind.ORDER_CHANGED, Kind.FILLED, Kind.FEE_CHARGED, Kind.FILL_REVERSED, Kind.REBATE_PAID)
+)  # fmt: skip
 Line = tuple[Any, ...]
 """A message of the model as plain values, in the order of `EVENT`'s columns."""
 _AT, _AMOUNT, _REF, _PRICE, _SLOT, _CODE, _FLAGS, _KIND, _TOKEN, _SIDE = (
@@ -88,18 +92,24 @@ class Seat:
         one["account"]["cash_micros"] = one["account"]["deposited_micros"] = cash
         ledger.deposit(account.api_key, cash)
         self._markets = self._exchange["markets"][0]
+        self._due_ns, self._open_count = self._exchange["next_deed_ns"], self._exchange["orders_count"]
+        self._failure_ppm = self._exchange["terms"]["failure_ppm"]
+        self._has_taken = False
 
     # Time passes.
 
     @property
     def next_due_ns(self) -> int:
         """Give when the model will do something by itself."""
-        return int(self._exchange["next_deed_ns"][0])
+        return int(self._due_ns[0])
 
     @property
     def is_busy(self) -> bool:
         """Whether anything of this account is in the market: orders, or what it took and the crowd still shows."""
-        return bool(self._exchange["orders_count"][0] > 0 or self._markets["taken_count"].any())
+        if self._open_count[0] > 0:
+            return True
+        self._has_taken = self._has_taken and bool(self._markets["taken_count"].any())
+        return self._has_taken
 
     def advance(self, market: Rows, until_ns: int, failure_ppm: int) -> None:
         """Let the market's rows happen, and what is due by a time; read what the model says.
@@ -109,7 +119,7 @@ class Seat:
             until_ns: How far the clock goes.
             failure_ppm: Share of matches that will turn out FAILED.
         """
-        self._exchange["terms"]["failure_ppm"][0] = failure_ppm
+        self._failure_ppm[0] = failure_ppm
         self._attend(0, market, until_ns)
 
     def _attend(self, sent: int, market: Rows, now_ns: int) -> None:
@@ -186,12 +196,12 @@ class Seat:
         Args:
             marks: (slot, side, price) of Up's book -> [taken, resting] micros.
         """
-        if self._exchange["orders_count"][0]:
+        if self._open_count[0]:
             orders = self._exchange["orders"][0]
             for order in orders[orders["state_code"] == _RESTING]:
                 key = int(order["slot_id"]), int(order["side_code"]), int(order["price_bps"])
                 marks.setdefault(key, [0, 0])[1] += int(order["open_micros"])
-        if self._markets["taken_count"].any():
+        if self._has_taken:
             levels = self._exchange["taken"][0]
             for level in levels[levels["taken_micros"] > 0]:
                 key = int(level["slot_id"]), int(level["side_code"]), int(level["price_bps"])
@@ -209,20 +219,20 @@ class Seat:
     def _read(self, lines: list[Line]) -> None:
         for place, line in enumerate(lines):
             kind = line[_KIND]
-            if kind == Kind.REBATE_PAID:
+            if kind == _REBATE_PAID:
                 self._ledger.rebate(self.account.api_key, line[_AMOUNT])
                 continue
             order = self._orders.get(line[_REF])
             assert order is not None, "the model speaks of an order that was never placed"
-            if kind == Kind.ORDER_CHANGED:
+            if kind == _ORDER_CHANGED:
                 self._change(order, line[_CODE], line[_FLAGS])
-            elif kind == Kind.FILLED:
+            elif kind == _FILLED:
                 after = lines[place + 1] if place + 1 < len(lines) else None
-                charged = after is not None and after[_KIND] == Kind.FEE_CHARGED and after[_REF] == line[_REF]
+                charged = after is not None and after[_KIND] == _FEE_CHARGED and after[_REF] == line[_REF]
                 self._fill(order, line, after[_AMOUNT] if after is not None and charged else 0)
-            elif kind == Kind.FEE_CHARGED:
+            elif kind == _FEE_CHARGED:
                 self._ledger.charge(self.account.api_key, line[_AMOUNT])
-            elif kind == Kind.FILL_REVERSED:
+            elif kind == _FILL_REVERSED:
                 self._ledger.reverse(
                     self.account.api_key, order.window.condition_id, order.token, order.side, line[_PRICE],
                     line[_AMOUNT],
@@ -268,6 +278,8 @@ class Seat:
         self.account.trades[trade.trade_id] = trade
         window = order.window
         self._ledger.fill(self.account.api_key, window.condition_id, order.token, order.side, price_bps, amount)
+        # A resting order that a quote of the crowd came through took that quote, too.
+        self._has_taken = True
         if not is_maker:
             self._news.took(window, order.token, order.side, price_bps, amount)
         self._settling.begin(self.account, trade, self._is_doomed(order, price_bps, amount))

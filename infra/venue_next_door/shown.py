@@ -27,6 +27,7 @@ Marks = dict[Key, list[int]]
 
 _LEVEL_SET, _CLEARED, _TRADE = int(Kind.LEVEL_SET), int(Kind.BOOK_CLEARED), int(Kind.TRADE_SEEN)
 _OUT: Final = np.zeros(1, EVENT)
+_A_TRADE: Final = bytes((_TRADE,))
 _NOTHING: Final = (0, 0)
 _LATE_NS: Final = 5 * NS_PER_S
 """No row of a book is on its way for longer."""
@@ -57,9 +58,9 @@ class ShownBooks:
     def follow(self, rows: Rows, now_ns: int) -> None:
         """Take the crowd's rows that leave now into the books."""
         attend(self.house, NO_COMMANDS, 0, now_ns, rows, now_ns, _OUT)
-        is_trade = rows["kind_code"] == _TRADE
-        if is_trade.any():
-            self.note_trades(rows[is_trade])
+        kinds = rows["kind_code"]
+        if _A_TRADE in kinds.tobytes():
+            self.note_trades(rows[kinds == _TRADE])
 
     def note_trades(self, trades: Rows) -> None:
         """Remember the last price of each token."""
