@@ -75,6 +75,8 @@ class Gateway:
         """What a task of ours failed with: the shell stops on it."""
         self._past: Past | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way: set[str] = set()
+        """Orders whose request has neither an answer nor run out of time: nobody can know more of them yet."""
         self.inquiry = Inquiry(rest, clock, self.news, self._put, self.counts)
         self.cancelling = Cancelling(rest, clock, self.news, self._put, self.counts, self.halt, self.inquiry.find)
 
@@ -166,9 +168,11 @@ class Gateway:
 
     async def _post(self, order: KnownOrder, body: bytes) -> None:
         self.counts["posted"] += 1
+        self._under_way.add(order.order_hash)
         try:
             reply = await self._rest.call("POST", "/order", body=body)
         except NoAnswer as error:
+            self._under_way.discard(order.order_hash)
             now_ns = self._clock.now_ns()
             if error.unsent:
                 self.counts["not sent: no connection"] += 1
@@ -178,6 +182,7 @@ class Gateway:
             self._put(self.news.unanswered(order.order_hash, now_ns))
             await self.inquiry.find(order)
             return
+        self._under_way.discard(order.order_hash)
         if self._answered is not None:
             self._answered(order.order_id, reply.sent_ns, reply.answered_ns)
         outcome = outcome_of(reply, order.side)
@@ -235,7 +240,8 @@ class Gateway:
             await self._clock.sleep(WATCH_NS)
             late_ns = self._clock.now_ns() - SILENCE_NS
             for order in list(self.news.orders.values()):
-                if order.in_doubt and order.changed_ns < late_ns and order.order_hash not in self.inquiry.asking:
+                asked = order.order_hash in self.inquiry.asking or order.order_hash in self._under_way
+                if order.in_doubt and order.changed_ns < late_ns and not asked:
                     self.counts["news overdue"] += 1
                     self._spawn(self.inquiry.find(order))
             self._pull_strays()
