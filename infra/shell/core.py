@@ -22,8 +22,8 @@ from state.world import SLOTS, World
 Rows = NDArray[Any]
 
 COMMANDS: Final = 64
-ASKED: Final = 64
-"""Runs of the desk that may be under way at once."""
+ASKED: Final = 1024
+"""Runs of the desk that are remembered until their mandate has come or been overtaken."""
 _ASK: Final = int(Act.ASK)
 
 
@@ -103,8 +103,8 @@ class Core:
         number_mandate(self.world, row.market, row.mandate)
         asked = Asked(slot, int(row.mandate.mandate_id), decision, int(row.market.now_ns))
         self.asked[asked.mandate_id] = asked
-        # Runs that a newer request took the place of never give a mandate.
-        self.asked.pop(asked.mandate_id - ASKED, None)
+        if len(self.asked) > ASKED:
+            self.asked.pop(min(self.asked))
         return asked
 
     def give(self, mandates: Rows, seen_ns: int) -> Rows:
@@ -119,6 +119,8 @@ class Core:
         if asked is None or asked.expected != packed:
             why = "nobody asked for it" if asked is None else "the fused desk comes to another on the same view"
             raise MandateDiffers(f"mandate {number}: {why}")
+        # Older runs of that market, whose place a newer request took, never give a mandate.
+        self.asked = {key: each for key, each in self.asked.items() if each.slot != asked.slot or key > number}
         self._hash.update(packed)
         written = receive_mandate(self.world, mandates[0], seen_ns, self._commands)
         return self._given(written)

@@ -120,6 +120,7 @@ class Shell:
         self._per_ms = NS_PER_MS * clock.speed_ratio
         self._fired: dict[int, tuple[int, int]] = {}
         """Orders on their way: when the frame that fired them came, and when the core commanded them."""
+        self._settled: set[tuple[int, int]] = set()
         self._told_ns = 0
         self._seen_ns = 0
         self.desk: DeskThread | None = None
@@ -357,9 +358,11 @@ class Shell:
             return
         for watcher in self._watchers:
             watcher.rows(self.core.worlds, told)
-        settled = int((told["kind_code"] == _SETTLED).sum())
-        if settled:
-            self.counts.windows_settled += settled
+        slots = told["slot_id"][told["kind_code"] == _SETTLED]
+        if len(slots):  # the venue's socket and its catalogue both tell of an end
+            markets = self.core.worlds["markets"][0]
+            self._settled |= {(int(markets["asset_code"][slot]), int(markets["open_ns"][slot])) for slot in slots}
+            self.counts.windows_settled = len(self._settled)
             self.session.mark(self.core, self._told_ns)
 
     # --- stopping

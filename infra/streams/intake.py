@@ -91,6 +91,8 @@ class Intake:
         self._crowded, self._full = crowded, full
         self._next_look = crowded
         self._queue: deque[Arrived] = deque()
+        self._ours: list[Arrived] = []
+        """News of our orders and mandates of our desk: they wait for no flood of prices."""
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._until = 0.0
@@ -98,7 +100,10 @@ class Intake:
     def put(self, arrived: Arrived) -> None:
         """Take something in; never waits. Called on the event loop's thread."""
         queue = self._queue
-        queue.append(arrived)
+        if arrived.what is What.MANDATE or arrived.what is What.ROWS:
+            self._ours.append(arrived)
+        else:
+            queue.append(arrived)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
         if len(queue) >= self._next_look:
@@ -108,7 +113,7 @@ class Intake:
         """Wait until something is there or the clock shows a time; the sockets get a turn in any case."""
         clock = self._clock
         span_s = (until_ns - clock.now_ns()) / NS_PER_S / clock.speed_ratio
-        if self._queue or span_s <= 0:
+        if self._queue or self._ours or span_s <= 0:
             await asyncio.sleep(0)
             return
         assert self._waiter is None, "one waits at a time"
@@ -138,9 +143,15 @@ class Intake:
             self._set_timer(loop)
 
     def drain(self, most: int) -> list[Arrived]:
-        """Give what came first, at most so many."""
+        """Give what came first, at most so many; what is ours (rows and mandates) before all else, and all of it."""
         queue = self._queue
         self.deepest = max(self.deepest, len(queue))
+        if self._ours:
+            ours, self._ours = self._ours, []
+            return ours + self._drained(queue, most)
+        return self._drained(queue, most)
+
+    def _drained(self, queue: deque[Arrived], most: int) -> list[Arrived]:
         if len(queue) <= most:
             taken = list(queue)
             queue.clear()
@@ -153,7 +164,7 @@ class Intake:
     @property
     def depth(self) -> int:
         """Say how many wait."""
-        return len(self._queue)
+        return len(self._queue) + len(self._ours)
 
     def _make_room(self) -> None:
         """Drop what newer frames say better; if that is not enough, a whole wire's frames.
