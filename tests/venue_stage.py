@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from infra.venue_next_door.engine import Engine
 from infra.venue_next_door.faults import Fault, Faults, Switch
 from infra.venue_next_door.nouns import Window
-from state.events import EVENT, LAST_IN_FRAME, Asset, Kind, Side, Source, Token
+from state.events import EVENT, LAST_IN_FRAME, Asset, Kind, Side, Source, StrikeSource, Token
 from state.units import MICROS, NS_PER_MS, NS_PER_S
 
 OPEN_S = 1_792_638_000
@@ -49,6 +49,14 @@ def listed(at_s: float = -600, slot: int = 0, open_s: int = OPEN_S) -> Rows:
     return row(
         Kind.MARKET_LISTED, at_s, Source.GAMMA, slot_id=slot, code_id=Asset.BTC, ref_id=open_s * NS_PER_S,
         span_s=300, price_bps=100, amount_micros=5 * MICROS, flags_mask=LAST_IN_FRAME,
+    )  # fmt: skip
+
+
+def strike(at_s: float, usd: float, slot: int = 0) -> Rows:
+    """Let the venue come to know a window's price to beat."""
+    return row(
+        Kind.STRIKE_SEEN, at_s, Source.GAMMA, slot_id=slot, value_usd=usd, code_id=StrikeSource.VENUE,
+        flags_mask=LAST_IN_FRAME,
     )  # fmt: skip
 
 
@@ -157,10 +165,10 @@ class Stage:
         self.engine = Engine(iter([rows]), self.clock, self.faults, seed=1)
 
     def live_until(self, at_s: float) -> None:
-        """Let the venue live until so many seconds after the window's start, in steps as it would take them."""
+        """Let the venue live until so many seconds after the window's start, second by second."""
         end_ns = OPEN_S * NS_PER_S + round(at_s * NS_PER_S)
         while self.clock.at_ns < end_ns:
-            self.clock.at_ns = min(self.clock.at_ns + 250 * NS_PER_MS, end_ns)
+            self.clock.at_ns = min(self.clock.at_ns + NS_PER_S, end_ns)
             self.engine.step()
 
     def on(self, fault: Fault, value: float = 1.0, where: str = "") -> None:
@@ -176,6 +184,7 @@ class Stage:
     async def open(self) -> AsyncIterator["Stage"]:
         """Serve on a free port of this machine."""
         async with AsyncExitStack() as stack:
+            stack.callback(self.engine.close)
             runner = web.AppRunner(self.serve(self.engine))
             await runner.setup()
             stack.push_async_callback(runner.cleanup)

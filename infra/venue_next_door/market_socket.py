@@ -195,9 +195,18 @@ class MarketChannel:
                 market.is_live = True
                 for subscriber in market.subscribers:
                     self._dump(subscriber, [t for t in window.tokens if t in subscriber.tokens])
-        elif news == "resolved" and not self._engine.faults.is_on(Fault.UNRESOLVED):
+        elif news == "resolved" and not self._is_kept_quiet(window):
             # Both kinds of news go to whoever asked for them, whatever tokens he has (rs-clob-client-v2 pull 16).
             self._tell_everybody(frames.market_resolved(window, now_ns))
+
+    def _is_kept_quiet(self, window: Window) -> bool:
+        """Say whether the fault `unresolved` was on while the window waited: then the news of its end never comes."""
+        return any(
+            switch.fault is Fault.UNRESOLVED
+            and switch.from_ns <= window.resolved_ns
+            and window.close_ns < switch.until_ns
+            for switch in self._engine.faults.switches
+        )
 
     def _tell_everybody(self, data: bytes) -> None:
         for subscriber in self._everybody:

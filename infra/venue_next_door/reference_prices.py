@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.venue_next_door.engine import Engine
-from infra.venue_next_door.faults import Fault
 from state.events import Asset, Kind, Source
 from state.units import NS_PER_MS, NS_PER_S
 
@@ -78,11 +77,10 @@ class ReferencePrices:
             if series is not None:
                 self._take(series, row)
 
-    def _series(self, row: np.void) -> Series | None:
+    @staticmethod
+    def _series(row: np.void) -> Series | None:
         source = int(row["source_code"])
         if source == Source.CHAINLINK:
-            if self._engine.faults.is_on(Fault.ORACLE_GAP):
-                return None
             if int(row["kind_code"]) == _PRICE:
                 return Series.CHAINLINK
             return Series.AVERAGE if int(row["span_s"]) == LOOKBACK_S else None

@@ -10,7 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import MultiDict
 from recordings import recordings
-from venue_stage import OPEN_S, SLUG, Rows, Stage, average, change, cleared, listed, oracle, resolved, shape, trade
+from venue_stage import (
+    OPEN_S,
+    SLUG,
+    Rows,
+    Stage,
+    average,
+    change,
+    cleared,
+    listed,
+    oracle,
+    resolved,
+    shape,
+    strike,
+    trade,
+)
 
 from infra.feeds import gamma as reader
 from infra.feeds.frames import Parsed
@@ -33,6 +47,7 @@ ROWS: list[Rows] = [
     trade(1, UP, BUY, 5100, 10),
     change(1.001, SELL, 5100, 20),
     *(part for at_s in range(-200, 400) for part in (oracle(at_s, 108_000.5), average(at_s, 108_000.25))),
+    strike(58, 108_000.25),
     resolved(354, UP, 108_010.75),
 ]
 
@@ -81,27 +96,37 @@ def test_the_price_to_beat_comes_late_and_the_final_price_with_the_end() -> None
             stage.live_until(30)
             _, early = await stage.get(f"/events/slug/{SLUG}")
             assert "eventMetadata" not in early
-            window = stage.window
-            while not 0 < window.strike_published_ns <= stage.clock.at_ns:
-                stage.live_until((stage.clock.at_ns - OPEN_S * NS_PER_S) / NS_PER_S + 1)
-            stage.live_until((stage.clock.at_ns - OPEN_S * NS_PER_S) / NS_PER_S + 4)
+            stage.live_until(70)
             _, later = await stage.get(f"/events/slug/{SLUG}")
-            assert later["eventMetadata"] == {"priceToBeat": window.strike_usd}
-            while window.outcome is None:
-                stage.live_until((stage.clock.at_ns - OPEN_S * NS_PER_S) / NS_PER_S + 1)
-            stage.live_until((stage.clock.at_ns - OPEN_S * NS_PER_S) / NS_PER_S + 4)
-            status, gone = await stage.get(f"/markets/slug/{SLUG}")
+            assert later["eventMetadata"] == {"priceToBeat": 108_000.25}
+            stage.live_until(340)
+            _, ended = await stage.get(f"/markets/slug/{SLUG}")
+            assert (ended["closed"], ended["acceptingOrders"]) == (False, False), "over, and not yet resolved"
+            stage.live_until(360)
+            status, gone = await stage.get(f"/events/slug/{SLUG}")
             assert (status, gone) == (404, {"type": "not found error", "error": "slug not found"})
             _, end = await stage.get(f"/events/slug/{SLUG}?closed=true")
-            assert end["eventMetadata"] == {"priceToBeat": window.strike_usd, "finalPrice": window.final_usd}
-            read = listing(end)
-            assert (read.outcome, read.closed, read.accepting_orders) == (window.outcome, True, False)
+            assert end["eventMetadata"] == {"priceToBeat": 108_000.25, "finalPrice": 108_010.75}
+            read, window = listing(end), stage.window
+            assert (read.outcome, read.closed, read.accepting_orders) == (UP, True, False)
             assert read.closed_ns == window.resolved_ns // NS_PER_S * NS_PER_S
             _, [listed_one] = await stage.get(f"/markets?slug={SLUG}&closed=true")
             assert listed_one["umaResolutionStatus"] == "resolved"
             assert (await stage.get(f"/markets?slug={SLUG}"))[1] == []
             status, by_id = await stage.get(f"/markets/{window.gamma_id}")
             assert (status, by_id["closed"]) == (200, True)
+
+    play(story())
+
+
+def test_a_wrong_price_to_beat_is_published_as_it_is() -> None:
+    async def story() -> None:
+        async with Stage(ROWS, gamma_app).open() as stage:
+            stage.live_until(0)
+            stage.on(Fault.WRONG_STRIKE, 25.0)
+            stage.live_until(70)
+            _, event = await stage.get(f"/events/slug/{SLUG}")
+            assert event["eventMetadata"] == {"priceToBeat": 108_025.25}
 
     play(story())
 
