@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def venue(
-    speed: Annotated[float, typer.Option(min=1.0, max=500.0, help="How fast its time runs: 1 is real time.")] = 1.0,
+    speed: Annotated[float, typer.Option(min=0.1, max=500.0, help="How fast its time runs: 1 is real time.")] = 1.0,
     market: Annotated[str, typer.Option(metavar="NAME", help="demo, efficient, late-makers or point-makers.")] = "demo",
     windows: Annotated[int, typer.Option(min=1, max=2016, help="Five-minute windows of a generated market.")] = 288,
     replay: Annotated[
@@ -34,6 +34,9 @@ def venue(
     write: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write addresses, clock and the admin's token, for you alone.")
     ] = None,
+    today: Annotated[
+        bool, typer.Option("--today", help="Set its clock to this machine's, for clients that go by their own.")
+    ] = False,
     with_parent: Annotated[
         bool, typer.Option("--with-parent", help="End when standard input ends, as it does when a parent dies.")
     ] = False,
@@ -56,13 +59,15 @@ def venue(
     get_ready()
     import uvloop
 
+    from infra.clock import WALL
     from infra.venue_next_door.markets import generated_market, recorded_market
 
+    now_ns = WALL.now_ns() if today else 0
     try:
         played = (
-            recorded_market(tape_of([replay]), replay)
+            recorded_market(tape_of([replay]), replay, now_ns)
             if replay is not None
-            else generated_market(market, windows=windows, seed=seed)
+            else generated_market(market, windows=windows, seed=seed, speed_ratio=speed, now_ns=now_ns)
         )
     except ValueError as error:
         raise Misuse(f"--market {market}: {error}") from None

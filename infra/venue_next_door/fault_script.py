@@ -9,7 +9,11 @@ from infra.feeds.frames import Wire
 from infra.venue_next_door.faults import Fault, Switch
 from state.units import NS_PER_S
 
-WIRES: Final = tuple(wire.name.lower() for wire in Wire if wire.name not in ("GAMMA", "CLOB_REST", "BINANCE_COINM"))
+SOCKETS: Final = (
+    Wire.POLYMARKET_MARKET, Wire.POLYMARKET_USER, Wire.POLYBOLT, Wire.RTDS, Wire.BINANCE_SPOT, Wire.BINANCE_USDM,
+    Wire.BYBIT, Wire.OKX, Wire.COINBASE, Wire.COINBASE_EXCHANGE,
+)  # fmt: skip
+WIRES: Final = tuple(wire.name.lower() for wire in SOCKETS)
 SHARES: Final = (
     Fault.DUPLICATE, Fault.REORDER, Fault.MISSING, Fault.GARBLED, Fault.FAILED_TRADE, Fault.RETRYING_TRADE,
 )  # fmt: skip

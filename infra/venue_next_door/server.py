@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from aiohttp import web
@@ -91,9 +92,12 @@ class VenueServer:
             script: Faults to come.
             apps: The hosts, by name; all if not said. For tests of a few.
         """
+        # The first rows take seconds to draw: the clock starts when they are there.
+        rows = iter(market.rows)
+        first = [chunk for chunk in (await asyncio.to_thread(next, rows, None),) if chunk is not None]
         clock = RehearsalClock.starting(market.origin_ns, speed_ratio)
         faults = Faults(clock, list(script))
-        engine = Engine(market.rows, clock, faults, seed=seed, cash_micros=cash_micros)
+        engine = Engine(chain(first, rows), clock, faults, seed=seed, cash_micros=cash_micros)
         token = os.urandom(24).hex()
         async with AsyncExitStack() as stack:
             stack.callback(engine.close)
