@@ -10,6 +10,7 @@ from infra.cli.backtest import backtest, generate, report
 from infra.cli.desk import graph, step
 from infra.cli.failures import CODES, UsageError, fail, guarded
 from infra.cli.journals import import_sources, show, verify
+from infra.cli.live import demo, paper, record
 from infra.cli.prove import bench, prove
 from infra.cli.replay import replay
 from infra.cli.rules import rules
@@ -26,6 +27,9 @@ Exit codes:
 """ + "\n".join(f"  {int(code)}  {words}" for code, words in CODES.items())
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
+    "demo": demo,
+    "paper": paper,
+    "record": record,
     "venue": venue,
     "backtest": backtest,
     "generate": generate,

@@ -76,6 +76,21 @@ CLAIMS: Final[dict[str, Claim]] = {
         marks=("l2_changes.parquet", "*.journal"),
         needed=False,
     ),
+    "demo-latency": Claim(
+        claim="at real time and real rates the desk stays cool, and a tick becomes a taken order within milliseconds",
+        where="infra.proofs.demo_latency:prove_demo_latency",
+        needed=False,
+    ),
+    "load": Claim(
+        claim="ten times the real rates for ten minutes lose nothing in silence; 100 windows leave memory as it was",
+        where="infra.proofs.load:prove_load",
+        needed=False,
+    ),
+    "demo-replay": Claim(
+        claim="a demo replays to the same hash; one that was killed in the middle of a window starts again and goes on",
+        where="infra.proofs.demo_replay:prove_demo_replay",
+        needed=False,
+    ),
     "bad-input": Claim(
         claim="bad input is refused in one clear line with a non-zero exit, and nothing is lost",
         where="infra.proofs.bad_input:prove_bad_input",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from evals.proof import Figure, Proof
 from infra.journal.reader import read_notes
-from infra.proofs.rehearsals import Desk, Progress, RehearsalFailed, replayed, venue
+from infra.proofs.rehearsals import Desk, Progress, RehearsalFailed, replayed, state_of, venue
 from infra.shell.session import play_session
 
 NAME: Final = "demo-replay"
@@ -92,7 +92,7 @@ def _killed(scratch: Path, progress: Progress) -> list[Figure]:
 
 def _held_against_venue(place: Any, told: dict[str, Any]) -> list[Figure]:
     """Hold the desk's cash against what the venue's own ledger says the account has."""
-    state = place.state()
+    state = state_of(place)
     ours = told["cash"]["ended_usd"]
     theirs = [account["cash_usd"] for account in state["accounts"]]
     same = any(abs(ours - each) < 1e-6 for each in theirs)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,14 @@ def venue(
         yield file, read_venue_file(file)
     finally:
         end(child)
+
+
+def state_of(place: VenueFile) -> dict[str, Any]:
+    """Ask a venue's admin what it knows: accounts, ledger, connections, counts."""
+    asked = urllib.request.Request(f"{place.admin}/state", headers={"Authorization": f"Bearer {place.token}"})
+    with urllib.request.urlopen(asked, timeout=10.0) as answer:
+        told: dict[str, Any] = json.load(answer)
+    return told
 
 
 class Desk:
