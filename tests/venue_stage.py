@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from infra.venue_next_door.engine import Engine
 from infra.venue_next_door.faults import Fault, Faults, Switch
-from infra.venue_next_door.nouns import Window
+from infra.venue_next_door.nouns import Account, Answer, NewOrder, Window
 from state.events import EVENT, LAST_IN_FRAME, Asset, Kind, Side, Source, StrikeSource, Token
+from state.orders import TimeInForce
 from state.units import MICROS, NS_PER_MS, NS_PER_S
 
 OPEN_S = 1_792_638_000
@@ -174,6 +175,16 @@ class Stage:
     def on(self, fault: Fault, value: float = 1.0, where: str = "") -> None:
         """Switch a fault on, from now on."""
         self.faults.add(Switch(fault, where, self.clock.now_ns(), value=value))
+
+    def place(
+        self, account: Account, order_hash: str, side: Side, bps: int, shares: float, *, post_only: bool = False
+    ) -> Answer:
+        """Place an order for UP that stays until it is cancelled."""
+        wanted = NewOrder(
+            order_hash, account.wallet_address, self.window.tokens[Token.UP], side, bps, round(shares * MICROS),
+            TimeInForce.GTC, post_only,
+        )  # fmt: skip
+        return self.engine.place(account, wanted)
 
     @property
     def window(self) -> Window:

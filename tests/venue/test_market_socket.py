@@ -34,6 +34,7 @@ from infra.venue_next_door.faults import Fault
 from infra.venue_next_door.subscriptions import subscriptions_app
 from state.events import EVENT, Kind, Side, Token
 
+OWNER = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
 BUY, SELL, UP, DOWN = Side.BUY, Side.SELL, Token.UP, Token.DOWN
 
 QUIET = [
@@ -275,7 +276,7 @@ def decoded_books(decoder: Decoder, texts: list[str]) -> dict[tuple[int, int, in
     return levels
 
 
-def test_a_generated_market_read_back_from_the_socket_is_the_engines_own() -> None:
+def test_a_generated_market_with_a_customer_in_it_read_back_from_the_socket_is_the_engines_own() -> None:
     spec = replace(EFFICIENT, windows=2, first_open_s=OPEN_S)
 
     async def story() -> None:
@@ -288,8 +289,12 @@ def test_a_generated_market_read_back_from_the_socket_is_the_engines_own() -> No
                 decoder.list_market(window.slot, window.condition_id, *window.tokens)
             await client.send_json(first_frame(stage, *(token for window in windows for token in window.tokens)))
             texts = []
+            customer = stage.engine.open_account(OWNER, OWNER, 0)
             for until_s in range(-110, 0, 10):
                 stage.live_until(until_s)
+                if until_s == -30:  # one that rests by itself, one in the crowd's way, one that takes
+                    for order_hash, bps in (("0xaa", 1000), ("0xbb", 4500), ("0xcc", 9900)):
+                        stage.place(customer, order_hash, BUY, bps, 12.5)
                 texts += await heard(client)
             levels = decoded_books(decoder, texts)
             told_count = 0
@@ -304,6 +309,7 @@ def test_a_generated_market_read_back_from_the_socket_is_the_engines_own() -> No
                         assert ours == {level.price_bps: level.amount_micros for level in theirs}
                         told_count += len(ours)
             assert told_count > 20
+            assert levels[windows[0].slot, UP, BUY, 1000] == 12_500_000
 
     play(story())
 

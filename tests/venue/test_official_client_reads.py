@@ -94,13 +94,14 @@ def test_it_reads_our_market_channel_with_all_custom_features() -> None:
             up, down = stage.window.tokens
             async with await client.subscribe(MarketSpec(asset_ids=[up, down], custom_feature_enabled=True)) as handle:
                 books = await heard(handle, MarketBookEvent, MarketBookEvent)
-                assert [str(book.payload.bids[-1].price) for book in books] == ["0.5", "0.49"]
+                best = {book.payload.asset_id: str(book.payload.bids[-1].price) for book in books}
+                assert best == {up: "0.5", down: "0.49"}
                 stage.live_until(1.5)
-                changed, best, _ = await heard(
+                changed, moved, _ = await heard(
                     handle, MarketPriceChangeEvent, MarketBestBidAskEvent, MarketBestBidAskEvent
                 )
                 assert [str(one.best_bid) for one in changed.payload.price_changes] == ["0", "0.49"]
-                assert (best.payload.asset_id, str(best.payload.spread)) == (up, "0.51")
+                assert (moved.payload.asset_id, str(moved.payload.spread)) == (up, "0.51")
 
     play(story())
 

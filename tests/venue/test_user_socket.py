@@ -10,11 +10,13 @@ import zstandard
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 from hypothesis import given
 from hypothesis import strategies as st
+from inline_snapshot import snapshot
 from recordings import recordings
-from venue_stage import OPEN_S, SLUG, Stage, cleared, heard, listed, shape, told
+from venue_stage import OPEN_S, SLUG, Stage, change, cleared, heard, listed, shape, told, trade
 
 from infra.feeds import polymarket_user
 from infra.venue_next_door.engine import Engine
+from infra.venue_next_door.faults import Fault
 from infra.venue_next_door.nouns import Account, OrderStatus, PlacedOrder, Trade, TradeStatus, Window
 from infra.venue_next_door.subscriptions import subscriptions_app
 from infra.venue_next_door.user_frames import order_news, trade_news
@@ -177,6 +179,92 @@ def test_each_account_hears_of_its_own_orders_only_and_of_the_markets_that_it_na
             channel.tell_order(ours, placed, "CANCELLATION")
             for client in (elsewhere, named):  # who names no market hears of all
                 assert [message["type"] for message in await told(client)] == ["CANCELLATION"]
+
+    play(story())
+
+
+def brief(message: dict[str, Any]) -> str:
+    """Say in a line what a message tells, with our own part of a trade."""
+    if message["event_type"] == "order":
+        return f"{message['type']} {message['status']} {message['size_matched']} of {message['original_size']}"
+    ours = message["maker_orders"][0] if message["trader_side"] == "MAKER" else message
+    amount = ours.get("matched_amount", message["size"])
+    return f"{message['trader_side']} {message['status']} {ours['side']} {ours['outcome']} {amount} at {ours['price']}"
+
+
+def test_the_life_of_two_orders_is_heard_over_the_socket_one_takes_and_one_is_taken() -> None:
+    rows = [
+        listed(),
+        cleared(-100, Token.UP, (Side.BUY, 4900, 100), (Side.SELL, 5100, 50)),
+        cleared(-100, Token.DOWN, (Side.BUY, 4900, 50), (Side.SELL, 5100, 100)),
+        trade(10, Token.UP, Side.SELL, 4900, 100),
+        change(10, Side.BUY, 4900, 0),
+        trade(20, Token.DOWN, Side.BUY, 5100, 15),
+    ]
+
+    async def story() -> None:
+        async with Stage(rows, subscriptions_app).open() as stage:
+            stage.live_until(0)
+            account = stage.engine.open_account(OWNER, WALLET, 0)
+            client = await enter(stage, account)
+            stage.place(account, "0xaa", Side.BUY, 5100, 20)
+            stage.live_until(9)
+            assert [brief(message) for message in await told(client)] == snapshot(
+                [
+                    "PLACEMENT DELAYED 0 of 20",
+                    "TAKER MATCHED BUY Up 20 at 0.51",
+                    "UPDATE MATCHED 20 of 20",
+                    "TAKER MINED BUY Up 20 at 0.51",
+                    "TAKER CONFIRMED BUY Up 20 at 0.51",
+                ]
+            )
+            stage.place(account, "0xbb", Side.BUY, 4900, 20, post_only=True)
+            stage.live_until(30)
+            assert [brief(message) for message in await told(client)] == snapshot(
+                [
+                    "PLACEMENT LIVE 0 of 20",
+                    "MAKER MATCHED BUY Up 15 at 0.49",
+                    "UPDATE LIVE 15 of 20",
+                    "MAKER MINED BUY Up 15 at 0.49",
+                    "MAKER CONFIRMED BUY Up 15 at 0.49",
+                ]
+            )
+            assert stage.engine.cancel(account, "0xbb") == ""
+            assert [brief(message) for message in await told(client)] == snapshot(["CANCELLATION CANCELED 15 of 20"])
+
+    play(story())
+
+
+def test_a_match_that_fails_is_told_as_matched_first_and_a_late_one_as_it_was() -> None:
+    rows = [
+        listed(),
+        cleared(-100, Token.UP, (Side.BUY, 4900, 100), (Side.SELL, 5100, 50)),
+        cleared(-100, Token.DOWN, (Side.BUY, 4900, 50), (Side.SELL, 5100, 100)),
+    ]
+
+    async def story() -> None:
+        async with Stage(rows, subscriptions_app).open() as stage:
+            stage.live_until(0)
+            account = stage.engine.open_account(OWNER, WALLET, 0)
+            client = await enter(stage, account)
+            stage.on(Fault.FAILED_TRADE)
+            stage.place(account, "0xaa", Side.BUY, 5100, 20)
+            stage.live_until(20)
+            assert [brief(message) for message in await told(client)] == snapshot(
+                [
+                    "PLACEMENT DELAYED 0 of 20",
+                    "TAKER MATCHED BUY Up 20 at 0.51",
+                    "UPDATE MATCHED 20 of 20",
+                    "TAKER FAILED BUY Up 20 at 0.51",
+                ]
+            )
+            stage.faults.clear()
+            stage.on(Fault.DELAYED_STATUS, 5_000)
+            stage.place(account, "0xcc", Side.BUY, 4800, 20)
+            stage.live_until(24)
+            assert await told(client) == []
+            stage.live_until(26)
+            assert [brief(message) for message in await told(client)] == snapshot(["PLACEMENT LIVE 0 of 20"])
 
     play(story())
 
