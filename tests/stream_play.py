@@ -140,7 +140,14 @@ class Story:
 
     async def until(self, part: str, times: int = 1) -> None:
         """Drain until a line with these words has come so many times."""
-        async with asyncio.timeout(20):
-            while sum(part in line(each) or part.encode() in each.raw for each in self.arrived) < times:
+
+        def told(some: list[Arrived]) -> int:
+            return sum(part in line(each) or part.encode() in each.raw for each in some)
+
+        count = told(self.arrived)
+        async with asyncio.timeout(30):
+            while count < times:
                 await self.intake.wait(self.clock.now_ns() + 10**9)
-                self.arrived += self.intake.drain(1000)
+                news = self.intake.drain(1000)
+                self.arrived += news
+                count += told(news)

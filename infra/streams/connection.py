@@ -109,9 +109,9 @@ class Connection:
         """Say whether it is to be connected."""
         return self._wanted.is_set()
 
-    def renew(self, why: str) -> None:
-        """Cut it and connect anew, so that a fresh snapshot comes."""
-        self._end(Ended(why, Advice.AT_ONCE))
+    def renew(self, why: str) -> bool:
+        """Cut it and connect anew, so that a fresh snapshot comes; says whether there was anything to cut."""
+        return self._end(Ended(why, Advice.AT_ONCE))
 
     def say(self, text: str) -> None:
         """Say something more on the connection that stands; without one, `first` will say all that is needed."""
@@ -119,9 +119,11 @@ class Connection:
             self._to_say.append(text)
             self._words.set()
 
-    def _end(self, ended: Ended) -> None:
-        if self._cut is not None and not self._cut.done():
-            self._cut.set_result(ended)
+    def _end(self, ended: Ended) -> bool:
+        if self._cut is None or self._cut.done():
+            return False
+        self._cut.set_result(ended)
+        return True
 
     # Its life.
 

@@ -127,9 +127,9 @@ class Watchdog:
         # A new phase judges only the silence that falls into it: a book may rest until the window opens.
         silent_ns = now_ns - max(life.last_data_ns, life.connected_ns, self._phase_ns)
         if limit is not None and silent_ns > limit:
-            life.silences += 1
             phase = self._phase.name.lower().replace("_", " ")
-            connection.renew(f"silent for {silent_ns / NS_PER_S:.1f} s ({phase}; at most {limit / NS_PER_S:g} s)")
+            words = f"silent for {silent_ns / NS_PER_S:.1f} s ({phase}; at most {limit / NS_PER_S:g} s)"
+            life.silences += connection.renew(words)
 
     def _call_fallback(self, now_ns: int) -> None:
         """Let RTDS speak for the settlement stream exactly while PolyBolt does not."""
