@@ -25,6 +25,8 @@ from infra.venues.signing import Signer
 from infra.venues.wallets import deposit_wallet_of
 from state.events import Token
 
+SETTLED = ("MINED", "CONFIRMED")
+
 
 @pytest.fixture(scope="module")
 def venue() -> Iterator[LiveVenue]:
@@ -43,7 +45,7 @@ def client_of(venue: LiveVenue, signature_type: int) -> Any:
     return client
 
 
-@pytest.fixture(params=[0, 3], ids=["own account", "deposit wallet"])
+@pytest.fixture(scope="module", params=[0, 3], ids=["own account", "deposit wallet"])
 def client(venue: LiveVenue, request: pytest.FixtureRequest) -> Iterator[Any]:
     one = client_of(venue, request.param)
     yield one
@@ -98,30 +100,41 @@ def test_a_post_only_bid_that_would_take_is_refused_in_the_documented_words(venu
 def test_a_bid_is_filled_by_somebody_who_sells(venue: LiveVenue, client: Any) -> None:
     signed = client.create_order(OrderArgsV2(token_id=up(venue), price=0.49, size=6, side="BUY"))
     order_id = client.post_order(signed, OrderType.GTC, post_only=True)["orderID"]
-    mine = TradeParams(market=venue.window.condition_id)
-    until(lambda: sum(float(each["size"]) for each in client.get_trades(mine)) >= 6, "fills of six shares")
-    trades = client.get_trades(mine)
-    ours = [maker for trade in trades for maker in trade["maker_orders"] if maker["order_id"] == order_id]
+
+    def trades() -> list[Any]:
+        told = client.get_trades(TradeParams(market=venue.window.condition_id))
+        return [each for each in told if order_id in [maker["order_id"] for maker in each["maker_orders"]]]
+
+    until(lambda: sum(float(each["size"]) for each in trades()) >= 6, "fills of six shares")
+    ours = [maker for trade in trades() for maker in trade["maker_orders"] if maker["order_id"] == order_id]
     assert sum(float(each["matched_amount"]) for each in ours) == 6
     assert {(each["price"], each["side"], each["owner"]) for each in ours} == {("0.49", "BUY", client.creds.api_key)}
-    assert {trade["trader_side"] for trade in trades} == {"MAKER"}
+    assert {trade["trader_side"] for trade in trades()} == {"MAKER"}
 
 
 def test_a_market_purchase_is_held_and_filled_and_pays_its_fee(venue: LiveVenue, client: Any) -> None:
-    def cash() -> int:
-        told = client.get_balance_allowance(BalanceAllowanceParams(asset_type=AssetType.COLLATERAL))
-        return int(told["balance"])
+    def held(**asset: Any) -> int:
+        return int(client.get_balance_allowance(BalanceAllowanceParams(**asset))["balance"])
 
-    before = cash()
+    def cash() -> int:
+        return held(asset_type=AssetType.COLLATERAL)
+
+    def shares() -> int:
+        return held(asset_type=AssetType.CONDITIONAL, token_id=up(venue))
+
+    def trades() -> list[Any]:
+        mine = client.get_trades(TradeParams(market=venue.window.condition_id))
+        return [each for each in mine if each["taker_order_id"] == told["orderID"]]
+
+    until(lambda: all(each["status"] in SETTLED for each in client.get_trades()), "older trades are on the chain")
+    before = cash(), shares()
     args = MarketOrderArgsV2(token_id=up(venue), amount=5.2, side="BUY", order_type=OrderType.FAK)
     told = client.post_order(client.create_market_order(args), OrderType.FAK)
     assert told["success"] and told["status"] in ("delayed", "matched")
-    trades = until(lambda: client.get_trades(TradeParams(market=venue.window.condition_id)), "the trade")
-    assert [(each["price"], each["size"], each["trader_side"]) for each in trades] == [("0.52", "10", "TAKER")]
-    until(lambda: client.get_trades()[0]["status"] in ("MINED", "CONFIRMED"), "the trade is on the chain")
-    assert before - cash() == 5_200_000 + 174_720
-    conditional = BalanceAllowanceParams(asset_type=AssetType.CONDITIONAL, token_id=up(venue))
-    assert client.get_balance_allowance(conditional)["balance"] == "10000000"
+    until(trades, "the trade")
+    assert [(each["price"], each["size"], each["trader_side"]) for each in trades()] == [("0.52", "10", "TAKER")]
+    until(lambda: trades()[0]["status"] in SETTLED, "the trade is on the chain")
+    assert (before[0] - cash(), shares() - before[1]) == (5_200_000 + 174_720, 10_000_000)
 
 
 def test_a_market_order_that_finds_nobody_is_an_error(venue: LiveVenue, client: Any) -> None:

@@ -16,6 +16,8 @@ from infra.venues.credentials import throwaway_key
 from infra.venues.signing import Signer
 from state.events import Token
 
+SETTLED = ("MINED", "CONFIRMED")
+
 
 @pytest.fixture(scope="module")
 def venue() -> Iterator[LiveVenue]:
@@ -33,7 +35,7 @@ def environment_of(venue: LiveVenue) -> Environment:
     return create_environment(name="next door", config=config)
 
 
-@pytest.fixture(params=["own account", "deposit wallet"])
+@pytest.fixture(scope="module", params=["own account", "deposit wallet"])
 def client(venue: LiveVenue, request: pytest.FixtureRequest) -> Iterator[SecureClient]:
     key = throwaway_key()
     wallet = Signer(key).address if request.param == "own account" else None
@@ -87,20 +89,25 @@ def test_a_market_purchase_is_held_filled_and_settled(venue: LiveVenue, client: 
     def cash() -> int:
         return int(client.get_balance_allowance(asset_type="COLLATERAL").balance)
 
-    before = cash()
+    def shares() -> int:
+        return int(client.get_balance_allowance(asset_type="CONDITIONAL", asset_id=up(venue)).balance)
+
+    older = client.list_account_trades
+    until(lambda: all(each.status in SETTLED for each in older().first_page().items), "older trades are on the chain")
+    before = cash(), shares()
     signed = client.create_market_order(asset_id=up(venue), side="BUY", amount="5.2", max_price="0.52")
     told = client.post_order(signed)
     assert told.ok and told.status in ("delayed", "matched")
+    order_id = told.order_id
 
-    def trades() -> Any:
-        return client.list_account_trades(market=venue.window.condition_id).first_page().items
+    def trades() -> list[Any]:
+        mine = client.list_account_trades(market=venue.window.condition_id).first_page().items
+        return [each for each in mine if each.taker_order_id == order_id]
 
     until(trades, "the trade")
     assert [(each.price, each.size) for each in trades()] == [(Decimal("0.52"), Decimal(10))]
-    until(lambda: trades()[0].status in ("MINED", "CONFIRMED"), "the trade is on the chain")
-    assert before - cash() == 5_200_000 + 174_720
-    held = client.get_balance_allowance(asset_type="CONDITIONAL", asset_id=up(venue))
-    assert int(held.balance) == 10_000_000
+    until(lambda: trades()[0].status in SETTLED, "the trade is on the chain")
+    assert (before[0] - cash(), shares() - before[1]) == (5_200_000 + 174_720, 10_000_000)
 
 
 def test_what_the_venue_refuses_is_understood(venue: LiveVenue, client: SecureClient) -> None:
