@@ -47,7 +47,7 @@ class Binance(ExchangeSocket):
         for path, answer in (
             ("ping", self._ping), ("time", self._time), ("exchangeInfo", self._info),
             ("ticker/bookTicker", self._touches), ("ticker/price", self._prices), ("ticker/24hr", self._days),
-            ("trades", self._trades), ("depth", self._depth),
+            ("trades", self._trades), ("aggTrades", self._agg_trades), ("depth", self._depth),
         ):  # fmt: skip
             app.router.add_get(f"{self.rest}/{path}", answer)
         app.router.add_get("/dapi/v1/exchangeInfo", self._no_coin_margined)
@@ -285,6 +285,11 @@ class Binance(ExchangeSocket):
             for t in tape.recent
         ]  # fmt: skip
         return answered(rows)
+
+    async def _agg_trades(self, request: web.Request) -> web.Response:
+        tape = self._only(request)
+        rows = [self._agg_trade(tape, trade) for trade in tape.recent]
+        return answered([{name: row[name] for name in row if name not in ("e", "E", "s")} for row in rows])
 
     async def _depth(self, request: web.Request) -> web.Response:
         tape = self._only(request)

@@ -1,8 +1,8 @@
-"""Coinbase next door: the sockets of Exchange and of Advanced Trade, and as much REST as clients ask before them.
+"""Coinbase next door: the sockets of Exchange and of Advanced Trade.
 
 Shapes: venue reference 6.4, a recorded Exchange session of 2021-04-17 and fixtures. On both a trade's `side` is the
-maker's. Refusals' words and the REST bodies are from memory of the exchange's documentation. The real tickers are sent
-with each trade; here with each change of the best prices too, for trades are rare in what we play.
+maker's. Refusals' words are from memory of the exchange's documentation. The real tickers are sent with each trade;
+here with each change of the best prices too, for trades are rare in what we play.
 """
 
 from collections.abc import Callable
@@ -12,112 +12,19 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from infra.venue_next_door.coinbase_rest import MAKERS, CoinbaseSocket, change_of, last_size, trade_of
 from infra.venue_next_door.engine import Engine
-from infra.venue_next_door.exchange_socket import ExchangeSocket, encode
+from infra.venue_next_door.exchange_socket import encode
 from infra.venue_next_door.lines import Line
 from infra.venue_next_door.tapes import TOUCH_SIZE, Print, Tape, figure, iso_of
-from state.events import Side, Source
+from state.events import Side
 from state.units import NS_PER_S
 
 BEAT_S: Final = 1
-MAKERS: Final = {Side.BUY: "sell", Side.SELL: "buy"}
-"""Taker's side -> the maker's word."""
 EXCHANGE_CHANNELS: Final = ("ticker", "ticker_batch", "matches", "heartbeat")
 CHANNELS: Final = ("ticker", "ticker_batch", "market_trades", "heartbeats")
 EVERYTHING: Final = "heartbeats"
 """What stands for a product where a channel has none."""
-
-
-class CoinbaseSocket(ExchangeSocket):
-    """What both sockets share: topics by channel and product, and REST."""
-
-    source = Source.COINBASE
-    symbol_form = "{}-USD"
-
-    def app(self) -> web.Application:
-        """Give the application: the socket at the root, and REST of both brands beside it."""
-        app = super().app()
-        app.router.add_get("/", self.serve)
-        products = "/api/v3/brokerage/market/products"
-        for path, answer in (
-            ("/time", self._time), ("/currencies", self._currencies), ("/products", self._products),
-            ("/products/{symbol}/ticker", self._ticker_of), ("/products/{symbol}/trades", self._trades_of),
-            ("/api/v3/brokerage/time", self._time), (products, self._market_products),
-            (products + "/{symbol}/ticker", self._market_trades),
-        ):  # fmt: skip
-            app.router.add_get(path, answer)
-        return app
-
-    def listed(self, line: Line) -> dict[str, list[str]]:
-        """Give a line's channels with their products."""
-        told: dict[str, list[str]] = {}
-        for topic in self.topics.of(line):
-            channel, _, symbol = topic.partition(" ")
-            told.setdefault(channel, []).append(symbol)
-        return told
-
-    # REST.
-
-    async def _time(self, request: web.Request) -> web.Response:
-        now_ns = self.clock.now_ns()
-        millis = {"epochSeconds": str(now_ns // NS_PER_S), "epochMillis": str(now_ns // 1_000_000)}
-        return _answered({"iso": iso_of(now_ns), "epoch": now_ns / NS_PER_S} | millis)
-
-    async def _currencies(self, request: web.Request) -> web.Response:
-        names = [*(tape.asset.name for tape in self.tapes.values()), "USD"]
-        rows = [{"id": name, "name": name, "min_size": "0.00000001", "status": "online", "max_precision": "0.00000001",
-                 "details": {"type": "fiat" if name == "USD" else "crypto"}} for name in names]  # fmt: skip
-        return _answered(rows)
-
-    async def _products(self, request: web.Request) -> web.Response:
-        rows = [
-            {"id": t.symbol, "base_currency": t.asset.name, "quote_currency": "USD", "quote_increment": "0.01",
-             "base_increment": "0.00000001", "display_name": f"{t.asset.name}/USD", "min_market_funds": "1",
-             "margin_enabled": False, "post_only": False, "limit_only": False, "cancel_only": False,
-             "status": "online", "status_message": "", "trading_disabled": False}
-            for t in self.tapes.values()
-        ]  # fmt: skip
-        return _answered(rows)
-
-    async def _market_products(self, request: web.Request) -> web.Response:
-        tapes = [] if request.query.get("product_type", "SPOT") not in ("SPOT", "") else list(self.tapes.values())
-        rows = [
-            {"product_id": t.symbol, "price": figure(t.last_usd, 2), "base_increment": "0.00000001",
-             "quote_increment": "0.01", "price_increment": "0.01", "quote_min_size": "1", "quote_max_size": "50000000",
-             "base_min_size": "0.00000001", "base_max_size": "3400", "base_currency_id": t.asset.name,
-             "quote_currency_id": "USD", "base_name": t.asset.name, "quote_name": "US Dollar", "status": "online",
-             "product_type": "SPOT", "volume_24h": f"{t.volume:.8f}", "is_disabled": False, "new": False,
-             "trading_disabled": False, "view_only": False, "cancel_only": False, "limit_only": False,
-             "post_only": False, "auction_mode": False, "price_percentage_change_24h": _change(t),
-             "volume_percentage_change_24h": "0"}
-            for t in tapes
-        ]  # fmt: skip
-        return _answered({"products": rows, "num_products": len(rows)})
-
-    def _asked(self, request: web.Request) -> Tape:
-        tape = self.by_symbol.get(request.match_info["symbol"])
-        if tape is None or not tape.is_quoted:
-            raise web.HTTPNotFound(body=encode({"message": "NotFound"}), content_type="application/json")
-        return tape
-
-    async def _ticker_of(self, request: web.Request) -> web.Response:
-        tape = self._asked(request)
-        told = {"ask": figure(tape.ask_usd, 2), "bid": figure(tape.bid_usd, 2), "volume": f"{tape.volume:.8f}"}
-        told |= {"price": figure(tape.last_usd, 2), "size": figure(_last_size(tape), 8)}
-        return _answered(told | {"trade_id": tape.trade_id, "time": iso_of(tape.quoted_ns)})
-
-    async def _trades_of(self, request: web.Request) -> web.Response:
-        rows = [
-            {"trade_id": t.trade_id, "side": MAKERS[t.taker], "size": figure(t.size, 8), "price": figure(t.usd, 2),
-             "time": iso_of(t.at_ns)}
-            for t in reversed(self._asked(request).recent)
-        ]  # fmt: skip
-        return _answered(rows)
-
-    async def _market_trades(self, request: web.Request) -> web.Response:
-        tape = self._asked(request)
-        touch = {"best_bid": figure(tape.bid_usd, 2), "best_ask": figure(tape.ask_usd, 2)}
-        return _answered({"trades": [_trade(tape, t) for t in reversed(tape.recent)]} | touch)
 
 
 class CoinbaseExchange(CoinbaseSocket):
@@ -157,7 +64,7 @@ class CoinbaseExchange(CoinbaseSocket):
             "best_ask": figure(tape.ask_usd, 2), "best_ask_size": size,
             "side": "buy" if last is None or last.taker is Side.BUY else "sell",  # of a ticker it is the taker's
             "time": iso_of(max(tape.quoted_ns, last.at_ns if last else 0)), "trade_id": tape.trade_id,
-            "last_size": figure(_last_size(tape), 8),
+            "last_size": figure(last_size(tape), 8),
         }  # fmt: skip
 
     async def hear(self, line: Line, raw: bytes) -> None:
@@ -226,7 +133,7 @@ class Coinbase(CoinbaseSocket):
     def show_print(self, tape: Tape, trade: Print) -> None:
         """Tell the trade."""
         if self.topics.lines(f"market_trades {tape.symbol}"):
-            event = {"type": "update", "trades": [_trade(tape, trade)]}
+            event = {"type": "update", "trades": [trade_of(tape, trade)]}
             self._tell("market_trades", tape.symbol, trade.at_ns, event)
 
     async def live(self) -> None:
@@ -278,7 +185,7 @@ class Coinbase(CoinbaseSocket):
         if channel.startswith("ticker"):
             self._say(line, line.send, _parts(channel, tape.quoted_ns, _ticker_event("snapshot", tape)))
         elif channel == "market_trades":
-            event = {"type": "snapshot", "trades": [_trade(tape, trade) for trade in reversed(tape.recent)]}
+            event = {"type": "snapshot", "trades": [trade_of(tape, trade) for trade in reversed(tape.recent)]}
             self._say(line, line.send, _parts(channel, self.clock.now_ns(), event))
 
 
@@ -292,15 +199,10 @@ def _ticker_event(kind: str, tape: Tape) -> dict[str, Any]:
     ticker = {
         "type": "ticker", "product_id": tape.symbol, "price": figure(tape.last_usd, 2),
         "volume_24_h": f"{tape.volume:.8f}", "low_24_h": low, "high_24_h": high, "low_52_w": low, "high_52_w": high,
-        "price_percent_chg_24_h": _change(tape), "best_bid": figure(tape.bid_usd, 2), "best_bid_quantity": size,
+        "price_percent_chg_24_h": change_of(tape), "best_bid": figure(tape.bid_usd, 2), "best_bid_quantity": size,
         "best_ask": figure(tape.ask_usd, 2), "best_ask_quantity": size,
     }  # fmt: skip
     return {"type": kind, "tickers": [ticker]}
-
-
-def _trade(tape: Tape, trade: Print) -> dict[str, str]:
-    told = {"trade_id": str(trade.trade_id), "product_id": tape.symbol, "price": figure(trade.usd, 2)}
-    return told | {"size": figure(trade.size, 8), "side": MAKERS[trade.taker].upper(), "time": iso_of(trade.at_ns)}
 
 
 def _match(kind: str, tape: Tape, trade: Print) -> dict[str, Any]:
@@ -330,18 +232,6 @@ def _named(request: dict[str, Any]) -> list[tuple[str, str]] | str:
 def _order_id(symbol: str, trade_id: int, who: str) -> str:
     text = md5(f"{symbol} {trade_id} {who}".encode(), usedforsecurity=False).hexdigest()
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
-
-
-def _last_size(tape: Tape) -> float:
-    return tape.recent[-1].size if tape.recent else 0.0
-
-
-def _change(tape: Tape) -> str:
-    return f"{100 * (tape.last_usd / tape.open_usd - 1):.8f}" if tape.open_usd else "0"
-
-
-def _answered(body: Any) -> web.Response:
-    return web.Response(body=encode(body), content_type="application/json")
 
 
 def coinbase_exchange_app(engine: Engine) -> web.Application:

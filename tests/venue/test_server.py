@@ -114,9 +114,9 @@ def test_every_host_answers_at_its_address() -> None:
         for name, address in {
             "gamma": venue.addresses.gamma + "/events?slug=btc-updown-5m-1792573200",
             "clob": venue.addresses.clob + "/time",
-            "data_api": venue.addresses.data_api + "/positions?user=0x" + "1" * 40,
+            "data_api": venue.addresses.data_api + "/v2/positions?user=0x" + "1" * 40,
             "geoblock": venue.addresses.geoblock + "/api/geoblock",
-            "relayer": venue.addresses.relayer + "/nowhere",
+            "relayer": venue.addresses.relayer + "/deployed?address=0x" + "1" * 40,
         }.items():
             async with session.get(address) as answer:
                 found[name] = answer.status
