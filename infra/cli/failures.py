@@ -56,6 +56,12 @@ def code_of(error: Exception) -> Exit:
         + _known("state.params", "UnknownParameter", "OutOfBounds")
         + _known("infra.settings", "SettingsRefused")
         + _known("infra.runs", "RunMissing")
+        + _known("infra.snapshots", "SnapshotRefused")
+        + _known("infra.shell.next_door", "VenueFailed")
+        + _known("infra.venue_next_door.files", "VenueFileRefused")
+        + _known("infra.venues.credentials", "KeyMissing")
+        + _known("infra.venues.rest", "CredentialsRefused", "NoAnswer")
+        + _known("infra.proofs.rehearsals", "RehearsalFailed")
         + (Misuse, UsageError, OSError)
     )
     return Exit.BAD_INPUT if isinstance(error, bad_input) else Exit.OUR_FAULT

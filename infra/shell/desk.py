@@ -69,9 +69,10 @@ class DeskThread:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
         self._loop.run_until_complete(asyncio.sleep(0))  # what was asked for just now becomes a task first
-        for task in asyncio.all_tasks(self._loop):
+        runs = asyncio.all_tasks(self._loop)
+        for task in runs:
             task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(asyncio.gather(*runs, return_exceptions=True))
         self._loop.close()
 
     async def _decide(self, asked: Asked) -> None:
