@@ -24,10 +24,10 @@ from infra.venues.known_orders import KnownOrder
 from infra.venues.order_news import NO_ROWS, OrderNews
 from infra.venues.posting import Fate, Outcome, body_of, outcome_of, terms_of
 from infra.venues.reconcile import Past, order_of
-from infra.venues.rest import NoAnswer, Rest
+from infra.venues.rest import CredentialsRefused, NoAnswer, Rest
 from infra.venues.signing import Signer
 from infra.venues.throttle import Throttle
-from state.events import Token
+from state.events import Side, Token
 from state.orders import Act, Reject
 from state.units import NS_PER_S
 
@@ -42,6 +42,16 @@ Halted = Callable[[str], None]
 SILENCE_NS: Final = 3 * NS_PER_S
 """After so long without the news that should have come, we ask."""
 WATCH_NS: Final = NS_PER_S
+KEYS_NS: Final = 600 * NS_PER_S
+"""Credentials that are refused are derived again, but not more often than this."""
+CHECK_NS: Final = 30 * NS_PER_S
+"""How often all is held against the venue, also when nothing seems amiss."""
+SETTLED_NS: Final = 30 * NS_PER_S
+"""A match that is neither confirmed nor failed after so long is asked about (venue reference 10)."""
+SETTLING_IN_NS: Final = 20 * NS_PER_S
+"""Windows of before a start are prepared by then; until then, orders elsewhere may be our own."""
+SPIN_S: Final = 2.0
+"""After a refusal for want of balance no order leaves for so long: asking again at once does not mend it."""
 
 
 class Gateway:
@@ -74,6 +84,8 @@ class Gateway:
         self.fault: BaseException | None = None
         """What a task of ours failed with: the shell stops on it."""
         self._past: Past | None = None
+        self._began_ns = clock.now_ns()
+        self._derived_ns = -KEYS_NS
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way: set[str] = set()
         """Orders whose request has neither an answer nor run out of time: nobody can know more of them yet."""
@@ -97,8 +109,9 @@ class Gateway:
             self.news.drop_window(slot)
         self.followed.add(listing, slot)
         if self._past is not None:
-            known = self.known
-            self._past.restore(self.news, self.followed, slot, listing.open_ns, listing.close_ns, known)
+            ours = listing.open_ns, listing.close_ns
+            if self._past.restore(self.news, self.followed, slot, *ours, self.known):
+                self.reconnected()
 
     def known(self, command: Any, token_id: str) -> KnownOrder | None:
         """Reckon again the order that a PLACE command became; None when it never could become one."""
@@ -187,7 +200,7 @@ class Gateway:
             self._answered(order.order_id, reply.sent_ns, reply.answered_ns)
         outcome = outcome_of(reply, order.side)
         self.counts[f"answer: {outcome.fate.value}"] += 1
-        self._heed(outcome)
+        self._heed(order, outcome)
         if outcome.order_hash and outcome.order_hash != order.order_hash:
             # Never seen; were it so, the venue's id is the one that its news will use.
             self.counts["id not as reckoned"] += 1
@@ -210,15 +223,34 @@ class Gateway:
             self._put(news.unanswered(order_hash, now_ns))
             await self.inquiry.find(order)
 
-    def _heed(self, outcome: Outcome) -> None:
-        """Do as the venue asks: pause, or stop altogether."""
+    def _heed(self, order: KnownOrder, outcome: Outcome) -> None:
+        """Do as the venue asks: pause, show our credentials anew, or stop altogether."""
         if outcome.pause_s >= 0:
             self.counts[f"paused: {outcome.reject.name.lower()}"] += 1
             self.throttle.pause(outcome.reject, outcome.pause_s)
         elif outcome.fate is not Fate.REFUSED and outcome.fate is not Fate.UNKNOWN:
             self.throttle.went_well()
-        if outcome.halt_why:
+        if outcome.reject is Reject.NOT_ENOUGH_BALANCE:
+            self.throttle.pause(Reject.NOT_ENOUGH_BALANCE, SPIN_S)
+            self._spawn(self.inquiry.refresh_balance(order.token_id if order.side is Side.SELL else ""))
+        now_ns = self._clock.now_ns()
+        if outcome.stranger and now_ns - self._derived_ns >= KEYS_NS:
+            self._derived_ns = now_ns
+            self.throttle.pause(Reject.FAILED, SPIN_S)
+            self._spawn(self._derive())
+        elif outcome.halt_why:
             self.halt(outcome.halt_why)
+
+    async def _derive(self) -> None:
+        """Get our credentials once more; other ones than we had would be another account, and a person's business."""
+        self.counts["credentials derived again"] += 1
+        try:
+            credentials = await self._rest.derive()
+        except (NoAnswer, CredentialsRefused) as error:
+            self.halt(f"the venue does not know our credentials, and gives no others: {error}")
+            return
+        if credentials.api_key != self._api_key:
+            self.halt("the venue gives our key other credentials than before: start again")
 
     def halt(self, why: str) -> None:
         """Send no orders any more; cancels still go. Said once."""
@@ -235,9 +267,13 @@ class Gateway:
     # Watching.
 
     async def run(self) -> None:
-        """Watch, until cancelled, over orders whose news should have come."""
+        """Watch, until cancelled, over orders and trades whose news should have come."""
+        checked_ns = self._clock.now_ns()
         while True:
             await self._clock.sleep(WATCH_NS)
+            if self._clock.now_ns() - checked_ns >= CHECK_NS:
+                checked_ns = self._clock.now_ns()
+                self._spawn(self._check(checked_ns))
             late_ns = self._clock.now_ns() - SILENCE_NS
             for order in list(self.news.orders.values()):
                 asked = order.order_hash in self.inquiry.asking or order.order_hash in self._under_way
@@ -246,9 +282,15 @@ class Gateway:
                     self._spawn(self.inquiry.find(order))
             self._pull_strays()
 
+    async def _check(self, now_ns: int) -> None:
+        """Look now and then whether all is as we believe, though nothing seems amiss: news may be lost silently."""
+        await self.inquiry.settle_overdue(self.news.unsettled(now_ns - SETTLED_NS))
+        await self.reconcile()
+
     async def reconcile(self) -> bool:
         """Ask for all that was missed and cancel what nobody here knows; says whether it could be done."""
-        to_cancel = await self.inquiry.reconcile()
+        everywhere = self._clock.now_ns() - self._began_ns > SETTLING_IN_NS
+        to_cancel = await self.inquiry.reconcile(everywhere=everywhere)
         if to_cancel:
             self._spawn(self.cancelling.cancel(to_cancel))
         return to_cancel is not None

@@ -1,7 +1,7 @@
 """Inquiry: asking the venue what became of an order, or of all of them, when nobody has told us."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class Inquiry:
                 self._put(self.news.read(reply.message, self._clock.now_ns()))
             absent = reply.status == 404 or (reply.status == 200 and not alive)
             if order.missing_micros or not alive:
-                await self._read_trades(order.token_id)
+                await self.read_trades(order.token_id)
         except NoAnswer:
             return False
         if alive:
@@ -77,14 +77,38 @@ class Inquiry:
             self._put(self.news.absent(order.order_hash, self._clock.now_ns()))
         return order.is_over and order.missing_micros == 0
 
-    async def _read_trades(self, token_id: str) -> None:
+    async def read_trades(self, token_id: str) -> None:
+        """Read all our trades in a token's market.
+
+        Raises:
+            NoAnswer: the venue does not tell.
+        """
         coin = self.followed.coins.get(token_id)
         if coin is None:
             return
         for trade in await self._rest.pages("/data/trades", f"market={coin.condition_id}"):
             self._put(self.news.read(trade, self._clock.now_ns()))
 
-    async def reconcile(self) -> tuple[str, ...] | None:
+    async def settle_overdue(self, token_ids: Iterable[str]) -> None:
+        """Ask how trades ended of which nothing more was heard: an untold failure would be money we believe in."""
+        for token_id in token_ids:
+            self.counts["settlements overdue"] += 1
+            try:
+                await self.read_trades(token_id)
+            except NoAnswer:
+                return
+
+    async def refresh_balance(self, token_id: str) -> None:
+        """Let the venue look again at what we have: its cache may count what is gone (venue reference 8, item 5)."""
+        asset = f"CONDITIONAL&token_id={token_id}" if token_id else "COLLATERAL"
+        kind = int(self._rest.signature_type)
+        try:
+            await self._rest.call("GET", "/balance-allowance/update", query=f"asset_type={asset}&signature_type={kind}")
+        except NoAnswer:
+            return
+        self.counts["balances refreshed"] += 1
+
+    async def reconcile(self, *, everywhere: bool) -> tuple[str, ...] | None:
         """Hold what the venue lists against what we know: after a start and after every gap of the user channel.
 
         Gives the hashes that must be cancelled, for nobody here knows them; None when it could not be done.
@@ -103,7 +127,8 @@ class Inquiry:
             self.counts["reconciliations failed"] += 1
             return None
         orders = [each for each in listed if isinstance(each, OrderUpdate)]
-        found = reconcile(self.news, orders, trades, asked_ns, self._clock.now_ns())
+        now_ns = self._clock.now_ns()
+        found = reconcile(self.news, orders, trades, asked_ns, now_ns, everywhere=everywhere)
         self.counts["reconciliations"] += 1
         self.counts["unknown orders cancelled"] += len(found.to_cancel)
         self._put(found.rows)

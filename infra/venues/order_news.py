@@ -113,6 +113,10 @@ class OrderNews:
         self.orders = {order_hash: order for order_hash, order in self.orders.items() if order.slot != slot}
         self.matches = {key: match for key, match in self.matches.items() if match.coin.slot != slot}
 
+    def unsettled(self, before_ns: int) -> set[str]:
+        """Name the tokens with trades that we heard of before a time, and that are neither confirmed nor failed."""
+        return {each.token_id for each in self.matches.values() if not each.is_final and each.heard_ns < before_ns}
+
     # What the venue answered, or never heard.
 
     def never_sent(self, order_id: int, slot: int, reject: Reject, seen_ns: int) -> Rows:
@@ -272,7 +276,9 @@ class OrderNews:
         order = self.orders.get(part.order_hash)
         if order is None:
             self.oddities.add("a trade of an order that we do not know", part.order_hash[:80])
-        match = Match(order.order_id if order else 0, coin, part.side, part.liquidity, part.levels)
+        match = Match(
+            order.order_id if order else 0, coin, part.side, part.liquidity, part.levels, part.token_id, self._seen_ns
+        )
         self.matches[trade_id, part.order_hash] = match
         if self._was_told(match, status):
             return match

@@ -93,6 +93,8 @@ class Outcome:
     """Send no orders for so long, 0 for as long as is usual; below 0: go on."""
     halt_why: str = ""
     """Not empty: send no orders at all before a person has looked."""
+    stranger: bool = False
+    """The venue does not know our credentials: worth deriving them once more before a person is asked."""
 
 
 _FATES: Final = {
@@ -125,7 +127,13 @@ def _refusal(reply: Reply) -> Outcome:
     asked = reply.fields.get("retry_after_seconds")
     asked_s = float(asked) if isinstance(asked, int | float) else reply.retry_after_s
     pause_s = asked_s if reject in _PAUSING else -1.0
-    return Outcome(Fate.REFUSED, reject=reject, pause_s=pause_s, halt_why=halting(words, reply.status))
+    return Outcome(
+        Fate.REFUSED,
+        reject=reject,
+        pause_s=pause_s,
+        halt_why=halting(words, reply.status),
+        stranger=reply.status == 401,
+    )
 
 
 def _shares(message: clob_rest.Posted, side: Side) -> int:

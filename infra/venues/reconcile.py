@@ -1,7 +1,7 @@
 """Reconcile: hold what the venue lists against what we know, after a start and after every gap of the user channel."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ def reconcile(
     trades: Iterable[TradeUpdate],
     asked_ns: int,
     seen_ns: int,
+    *,
+    everywhere: bool = True,
 ) -> Reconciled:
     """Tell what was missed, and what must be cancelled.
 
@@ -47,7 +49,10 @@ def reconcile(
         trades: Its trades in the followed windows since the last that we are sure of.
         asked_ns: When the list was asked for: an order that changed later than that proves nothing by its absence.
         seen_ns: Now.
+        everywhere: Cancel unknown orders in markets that are not followed, too; not right after a start, when
+            windows of before may not have been prepared yet.
     """
+    followed = set(news.followed.conditions.values())
     expected = [
         order
         for order in news.orders.values()
@@ -60,7 +65,8 @@ def reconcile(
         listed.add(update.id)
         order = news.orders.get(update.id)
         if order is None or order.is_over:
-            to_cancel.append(update.id)
+            if everywhere or update.market in followed:
+                to_cancel.append(update.id)
         else:
             told.append(news.read(update, seen_ns))
     gone = [order.order_hash for order in expected if order.order_hash not in listed]
@@ -77,13 +83,12 @@ class Past:
     """Of `state.orders.Command`."""
     told: Rows
     """Of `state.events.EVENT`: at least ORDER_CHANGED, FILLED and FILL_REVERSED."""
-    restored: int = field(default=0)
 
     def restore(
         self, news: OrderNews, followed: Followed, slot: int, open_ns: int, close_ns: int,
         known: Callable[[Any, str], KnownOrder | None],
-    ) -> None:  # fmt: skip
-        """Know again the orders and fills of one window.
+    ) -> int:  # fmt: skip
+        """Know again the orders and fills of one window; says how many orders that were.
 
         Slots are used again by later windows, so commands and rows count that fall within the window's own time
         (orders are placed in open windows only), rows also later.
@@ -108,7 +113,7 @@ class Past:
         rows = self.told
         fits = (rows["slot_id"] == slot) & (rows["seen_ns"] >= open_ns) & np.isin(rows["ref_id"], [*ids, 0])
         news.restore(mine, rows[fits])
-        self.restored += len(mine)
+        return len(mine)
 
 
 def order_of(command: Any, token_id: str, order_hash: str, shares_micros: int) -> KnownOrder:

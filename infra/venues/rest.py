@@ -92,6 +92,7 @@ class Rest:
     def __init__(self, address: str, clock: Clock, signer: Signer, credentials: Credentials | None) -> None:
         self._address, self._clock, self._signer = address, clock, signer
         self.credentials = credentials
+        self.signature_type = signer.signature_type
         self._seal = Seal(signer.address, credentials) if credentials is not None else None
         self._session: aiohttp.ClientSession | None = None
         self._urls: dict[str, URL] = {}

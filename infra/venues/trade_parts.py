@@ -49,10 +49,18 @@ class Match:
     side: Side
     liquidity: Liquidity
     levels: tuple[Level, ...]
+    token_id: str
+    heard_ns: int
+    """When it was first heard of."""
     fees_micros: int = 0
     told: bool = False
     failed: bool = False
     confirmed: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Say whether the chain has spoken: until then it is no money."""
+        return self.failed or self.confirmed
 
 
 def parts_of(trade: TradeUpdate, api_key: str, known: Container[str]) -> list[Part]:

@@ -300,7 +300,6 @@ def test_a_rate_limit_is_respected_for_as_long_as_it_asks() -> None:
     ("fault", "why"),
     [
         (Fault.CLOUDFLARE, "the venue's bot wall stands between us and the venue"),
-        (Fault.UNAUTHORIZED, "the venue does not know our credentials: derive them again, and check the clock"),
         (Fault.VERSION_MISMATCH, "the venue signs orders under another version now: update before trading"),
     ],
 )
@@ -315,6 +314,52 @@ def test_what_a_person_must_mend_stops_all_orders(fault: Fault, why: str) -> Non
             desk.place("0.44", 10)
             await desk.until("order 2: REJECTED, 0 open (FAILED)")
             assert desk.gateway.counts["posted"] == 1 and len(desk.halts) == 1
+
+    told(story)
+
+
+def test_credentials_that_are_refused_are_derived_once_more_before_a_person_is_asked() -> None:
+    async def story() -> None:
+        async with a_desk() as desk:
+            desk.venue.on(Fault.UNAUTHORIZED, 1.0, "/order", span_s=2)
+            desk.place("0.45", 10)
+            await desk.until("order 1: REJECTED, 0 open (FAILED)")
+            await desk.until_true(lambda: desk.gateway.counts["credentials derived again"] == 1, "asked again")
+            until_ns = desk.gateway.throttle.pause_until_ns
+            await desk.until_true(lambda: desk.venue.clock.now_ns() > until_ns, "the pause is over")
+            desk.place("0.44", 10)
+            await desk.until("order 2: RESTING")
+            desk.venue.on(Fault.UNAUTHORIZED, 1.0, "/order")
+            desk.place("0.43", 10)
+            await desk.until("order 3: REJECTED, 0 open (FAILED)")
+            assert desk.halts == ["the venue does not know our credentials: derive them again, and check the clock"]
+
+    told(story)
+
+
+def test_a_purse_that_looks_empty_is_looked_at_again_and_not_asked_twice_at_once() -> None:
+    async def story() -> None:
+        async with a_desk() as desk:
+            desk.venue.on(Fault.PHANTOM_LOCK, 1e9, span_s=10)
+            desk.place("0.45", 10)
+            await desk.until("order 1: REJECTED, 0 open (NOT_ENOUGH_BALANCE)")
+            desk.place("0.45", 10)
+            await desk.until("order 2: REJECTED, 0 open (NOT_ENOUGH_BALANCE)")
+            await desk.until_true(lambda: desk.gateway.counts["balances refreshed"] == 1, "looked at again")
+            assert desk.gateway.counts["posted"] == 1
+
+    told(story)
+
+
+def test_a_failure_that_nobody_told_is_found_by_asking() -> None:
+    async def story() -> None:
+        async with a_desk(speed=60) as desk:
+            desk.venue.on(Fault.FAILED_TRADE)
+            desk.place("0.52", 10, tif=FAK)
+            await desk.until("DONE")
+            desk.deaf = True
+            await desk.until("fill reversed")
+            await desk.until_true(lambda: desk.position() == (0, 0, 0, 0), "all is given back")
 
     told(story)
 
