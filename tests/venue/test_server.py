@@ -23,10 +23,12 @@ from infra.addresses import Addresses
 from infra.cli.app import app
 from infra.feeds.decoder import Decoder
 from infra.feeds.frames import Wire
+from infra.generated import write_market
+from infra.recordings.tape import open_tape
 from infra.venue_next_door.fault_script import FaultRefused, read_script, switch_of
 from infra.venue_next_door.faults import Fault, Switch
 from infra.venue_next_door.files import VenueFile, VenueFileRefused, read_venue_file, write_venue_file
-from infra.venue_next_door.markets import generated_market
+from infra.venue_next_door.markets import generated_market, recorded_market
 from infra.venue_next_door.server import APPS, VenueServer
 from infra.version import ROOT
 from state.events import EVENT, Kind, Source
@@ -144,7 +146,7 @@ def test_every_host_answers_at_its_address() -> None:
             "clob": 200,
             "data_api": 200,
             "geoblock": 200,
-            "relayer": 404,
+            "relayer": 200,
         }
     )
     assert len(APPS) == len(Addresses.__dataclass_fields__) - 1  # market and user channel share a host
@@ -193,6 +195,25 @@ def test_the_markets_end_ends_the_venue_and_so_does_the_admin() -> None:
         return await over
 
     assert lived(story) == "the admin asked for it"
+
+
+def test_a_recorded_day_is_played_as_if_it_began_with_the_clock(tmp_path: Path) -> None:
+    """A journal of October 2026 comes a year later, to the window; its prices come out of the sockets unchanged."""
+    write_market(tmp_path / "day", name="demo", windows=1, seed=9)
+    tape = open_tape([tmp_path / "day"])
+    later_s = 365 * 86_400
+    market = recorded_market(tape, tmp_path / "day", tape.first_seen_ns + (later_s + 700) * NS_PER_S)
+    recorded = tape.array()
+    asked = (recorded["kind_code"] == Kind.PRICE_SEEN) & (recorded["source_code"] == Source.BYBIT)
+    lay = list(zip(recorded["value_usd"][asked].tolist(), recorded["other_usd"][asked].tolist(), strict=True))
+
+    async def run() -> None:
+        async with VenueServer.open(market, speed_ratio=SPEED) as venue, ClientSession() as session:
+            assert is_run_of((await heard(venue, session, "bybit", 40))[1:], lay)
+            slug = f"btc-updown-5m-{1_792_573_200 + later_s + 600}"
+            assert list(venue.engine.windows) == [slug]
+
+    asyncio.run(run())
 
 
 # The admin.
@@ -405,7 +426,7 @@ def test_the_command_serves_until_the_windows_are_over(tmp_path: Path) -> None:
 
 
 def test_a_venue_ends_with_its_parent(tmp_path: Path) -> None:
-    venue = child("--with-parent", "--json", folder=tmp_path)
+    venue = child("--windows", "1", "--with-parent", "--json", folder=tmp_path)
     assert venue.stdout is not None and venue.stdin is not None and venue.stderr is not None
     while venue.stdout.readline() != b"}\n":
         assert venue.poll() is None
@@ -415,7 +436,7 @@ def test_a_venue_ends_with_its_parent(tmp_path: Path) -> None:
 
 
 def test_a_venue_ends_in_order_when_it_is_asked_to(tmp_path: Path) -> None:
-    venue = child("--json", folder=tmp_path)
+    venue = child("--windows", "1", "--json", folder=tmp_path)
     assert venue.stdout is not None
     while venue.stdout.readline() != b"}\n":
         assert venue.poll() is None
