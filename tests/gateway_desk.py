@@ -23,7 +23,7 @@ from infra.venues.credentials import Secret, throwaway_key
 from infra.venues.gateway import Gateway
 from infra.venues.rest import Rest
 from infra.venues.signing import Signer
-from infra.venues.wallets import deposit_wallet_of
+from infra.wallets import deposit_wallet_of
 from state.events import EVENT, Kind, Side, Token
 from state.orders import Act, Command, TimeInForce
 from state.records import layout

@@ -15,7 +15,7 @@ from eth_utils.address import to_checksum_address
 from infra.clock import Clock
 from infra.venue_next_door import typed_data
 from infra.venue_next_door.typed_data import SEPARATORS, SignedFields
-from infra.venues.wallets import deposit_wallet_of
+from infra.wallets import deposit_wallet_of
 from state.units import NS_PER_MS, NS_PER_S
 
 ZERO = "0x" + "0" * 64

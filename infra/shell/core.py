@@ -141,6 +141,12 @@ class Core:
                 return slot
         return -1
 
+    def holds_any(self, slot: int) -> bool:
+        """Say whether a slot's window holds shares or orders of ours."""
+        market = self.worlds["markets"][0][slot]
+        held = market["position"]["up_micros"] or market["position"]["down_micros"]
+        return bool(held or market["orders_count"])
+
 
 MANDATE: Final = layout(Mandate)
 COMMAND: Final = layout(Command)

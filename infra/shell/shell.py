@@ -25,7 +25,7 @@ from state.orders import Act
 from state.units import NS_PER_MS
 
 ROWS: Final = 4096
-BATCH: Final = 128
+BATCH: Final = 512
 """Arrivals taken in before the sockets get their turn again."""
 TICK_NS: Final = 100 * NS_PER_MS
 """The clock's own tick, when nothing else came: what is due by time alone is not late by more."""
@@ -246,8 +246,10 @@ class Shell:
         try:
             slot = self.slots.take(listing, known)
         except NoSlotFree:
-            self.counts.no_slot += 1
-            return
+            if not self._make_room(seen_ns):
+                self.counts.no_slot += 1
+                return
+            slot = self.slots.take(listing, known)
         self.listings[listing.slug] = listing
         if self._prepare is not None:
             self._prepare(listing, slot)
@@ -261,6 +263,15 @@ class Shell:
         self.session.note({"listed": listing.slug, "condition": listing.condition_id, "slot": slot}, stamp_ns)
         count = self._decoded(lambda: self.decoder.list_window(slot, listing, stamp_ns, self._out))
         self._receive(self._out, count, stamp_ns)
+
+    def _make_room(self, now_ns: int) -> bool:
+        """Give up the oldest window that has closed, is still undecided and holds nothing of ours; False: none is."""
+        for old in sorted(self.listings.values(), key=lambda each: each.close_ns):
+            if old.close_ns < now_ns and (self.core is None or not self.core.holds_any(self.slots.taken[old.slug])):
+                self.session.note({"given up": old.slug, "why": "closed, undecided, nothing held"}, now_ns)
+                self._unlisted(old)
+                return True
+        return False
 
     def _unlisted(self, listing: Listing) -> None:
         slot = self.slots.give_back(listing.slug)

@@ -22,7 +22,7 @@ from infra.venue_next_door.engine import Engine
 from infra.venue_next_door.faults import Fault
 from infra.venue_next_door.nouns import Account
 from infra.venue_next_door.refusals import BAD_LOGIN, UNAUTHORIZED, WRONG_WALLET, Refusal
-from infra.venues.wallets import deposit_wallet_of
+from infra.wallets import deposit_wallet_of
 from state.units import NS_PER_S
 
 SKEW_S: Final = 300

@@ -10,7 +10,7 @@ from typing import Final
 from eth_hash.auto import keccak
 
 from infra.venue_next_door.typed_data import EXCHANGE_V2, EXCHANGE_V3
-from infra.venues.wallets import BEACON, FACTORY
+from infra.wallets import BEACON, FACTORY
 
 COLLATERAL: Final = "0xC011a7E12a19f7B1f670d46F03B03f3342E82DFB"
 CONDITIONAL_TOKENS: Final = "0x4D97DCd97eC945f40cF65F87097ACe5EA0476045"

@@ -33,7 +33,7 @@ from infra.venue_next_door.refusals import answered
 from infra.venue_next_door.serving import refusing_in_json
 from infra.venue_next_door.transactions import Mempool, Transaction, block_at, block_time_s
 from infra.venue_next_door.typed_data import CHAIN_ID, word
-from infra.venues.wallets import BEACON, FACTORY
+from infra.wallets import BEACON, FACTORY
 
 GWEI: Final = 10**9
 GAS: Final = 210_000

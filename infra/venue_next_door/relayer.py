@@ -22,7 +22,7 @@ from infra.venue_next_door.refusals import TOO_MANY, UNAUTHORIZED, Refusal, answ
 from infra.venue_next_door.serving import refusing_in_json
 from infra.venue_next_door.transactions import Mempool, Transaction
 from infra.venue_next_door.window_words import iso_micros_of
-from infra.venues.wallets import FACTORY, deposit_wallet_of
+from infra.wallets import FACTORY, deposit_wallet_of
 from state.units import NS_PER_S
 
 SUBMITS_MAX: Final = 25

@@ -232,3 +232,43 @@ def test_cancels_of_every_kind_say_what_went_and_what_did_not() -> None:
             assert (await customer.call("DELETE", "/orders", ["0x1"] * 1001))[0] == 400
 
     asyncio.run(story())
+
+
+def test_orders_that_take_are_held_then_matched_or_killed() -> None:
+    async def story() -> None:
+        async with counter() as (stage, customer):
+            up = token_of(stage)
+            crossing = "invalid post-only order: order crosses book"
+            assert await customer.place(up, price="0.52", postOnly=True) == (400, {"error": crossing})
+            status, words = await refusal(stage, customer, orderType="FAK", price="0.51")
+            assert (status, words.partition(".")[0]) == (400, "no orders found to match with FAK order")
+            _, told = await customer.place(up, orderType="FOK", price="0.52", size="1000")
+            assert told["status"] == "delayed", "whether it can be filled is seen after the hold"
+            stage.live_until(-29.5)
+            killed = stage.engine.accounts[customer.api_key].orders[told["orderID"]]
+            assert (killed.is_open, killed.matched_micros) == (False, 0)
+            assert killed.reason == "order couldn't be fully filled. FOK orders are fully filled or killed."
+            assert await refusal(stage, customer, orderType="FOK", makerAmount="990000", takerAmount="1903800") == (
+                400, "invalid amount for a marketable BUY order ($0.99), min size: $1",
+            )  # fmt: skip
+            spent = {"orderType": "FOK", "makerAmount": "10000000", "takerAmount": "19230700"}
+            status, told = await customer.place(up, **spent)
+            assert (status, told["status"], told["makingAmount"], told["tradeIDs"]) == (200, "delayed", "", [])
+            _, told = await customer.call("DELETE", "/order", {"orderID": told["orderID"]})
+            assert list(told["not_canceled"].values()) == ["the order is delayed and can't be canceled"]
+            stage.live_until(-29)
+            _, page = await customer.call("GET", "/data/trades")
+            assert [(row["size"], row["price"], row["status"]) for row in page["data"]] == [
+                ("19.23", "0.52", "MATCHED")
+            ]
+
+    asyncio.run(story())
+
+
+def test_a_market_of_the_other_protocol_wants_the_other_domain() -> None:
+    async def story() -> None:
+        async with counter() as (stage, customer):
+            stage.window.version = "v2"
+            assert await refusal(stage, customer) == (400, "order_version_mismatch")
+
+    asyncio.run(story())

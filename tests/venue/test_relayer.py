@@ -27,7 +27,7 @@ from infra.venue_next_door.polygon import polygon_app
 from infra.venue_next_door.relayer import relayer_app
 from infra.venue_next_door.transactions import block_at
 from infra.venue_next_door.typed_data import WalletCall
-from infra.venues.wallets import deposit_wallet_of
+from infra.wallets import deposit_wallet_of
 from state.events import Token
 
 MICROS = 1_000_000

@@ -31,7 +31,7 @@ from infra.venues.signing import (
     domain_of,
     salt_of,
 )
-from infra.venues.wallets import deposit_wallet_of
+from infra.wallets import deposit_wallet_of
 from state.events import Side
 
 KEY = Secret("11" * 32)
