@@ -151,9 +151,13 @@ class Gamma:
 
 
 def _value(faults: Faults, fault: Fault, path: str) -> float:
-    """Give a fault's value where its switch names a path of Gamma; without a path it means the CLOB."""
-    named = any(switch.fault is fault and switch.where for switch in faults.switches)
-    return faults.value(fault, path) if named else 0.0
+    """Give a fault's value where a switch names this path; one without a path means the CLOB."""
+    now_ns = faults.clock.now_ns()
+    for switch in faults.switches:
+        is_on = switch.fault is fault and switch.from_ns <= now_ns < switch.until_ns
+        if is_on and switch.where and path.startswith(switch.where):
+            return switch.value
+    return 0.0
 
 
 def faulty(engine: Engine) -> Middleware:

@@ -37,6 +37,64 @@ LEGACY_FEE: Final = 1000
 ACCEPTED_AFTER_NS: Final = 5 * NS_PER_S
 """Orders are still taken for some seconds after a window's end; how many is not known (venue reference 2.4)."""
 
+MARKET_ALIKE: Final[dict[str, Any]] = {
+    "image": "",
+    "icon": "",
+    "marketMakerAddress": "",
+    "active": True,
+    "new": False,
+    "featured": False,
+    "archived": False,
+    "restricted": True,
+    "groupItemThreshold": "0",
+    "enableOrderBook": True,
+    "hasReviewedDates": True,
+    "negRisk": False,
+    "ready": False,
+    "funded": False,
+    "cyom": False,
+    "pagerDutyNotificationEnabled": False,
+    "approved": True,
+    "rewardsMinSize": 50,
+    "rewardsMaxSpread": 4.5,
+    "automaticallyActive": True,
+    "clearBookOnStart": False,
+    "showGmpSeries": False,
+    "showGmpOutcome": False,
+    "manualActivation": False,
+    "negRiskOther": False,
+    "umaResolutionStatuses": "[]",
+    "pendingDeployment": False,
+    "deploying": False,
+    "rfqEnabled": False,
+    "holdingRewardsEnabled": False,
+    "requiresTranslation": False,
+}
+"""What every market says alike."""
+EVENT_ALIKE: Final[dict[str, Any]] = {
+    "image": "",
+    "icon": "",
+    "active": True,
+    "archived": False,
+    "new": False,
+    "featured": False,
+    "restricted": True,
+    "openInterest": 0,
+    "enableOrderBook": True,
+    "negRisk": False,
+    "commentCount": 0,
+    "cyom": False,
+    "showAllOutcomes": True,
+    "showMarketImages": True,
+    "enableNegRisk": False,
+    "automaticallyActive": True,
+    "negRiskAugmented": False,
+    "pendingDeployment": False,
+    "deploying": False,
+    "requiresTranslation": False,
+}
+"""What every event says alike."""
+
 _TRADE: Final = int(Kind.TRADE_SEEN)
 _A_TRADE: Final = bytes((_TRADE,))
 
@@ -98,7 +156,7 @@ class Catalogue:
         closed = is_closed(window, now_ns)
         made_ns = listed_ns(window)
         title = title_of(window)
-        market: dict[str, Any] = {
+        market: dict[str, Any] = MARKET_ALIKE | {
             "id": str(window.gamma_id),
             "question": title,
             "conditionId": window.condition_id,
@@ -106,51 +164,20 @@ class Catalogue:
             "resolutionSource": source_of(window),
             "endDate": iso_of(window.close_ns),
             "startDate": iso_micros_of(made_ns),
-            "image": "",
-            "icon": "",
             "description": description_of(window),
             "outcomes": json_text(["Up", "Down"]),
-            "marketMakerAddress": "",
             "createdAt": iso_micros_of(made_ns),
             "updatedAt": iso_micros_of(now_ns),
-            "active": True,
             "closed": closed,
-            "new": False,
-            "featured": False,
-            "archived": False,
-            "restricted": True,
-            "groupItemThreshold": "0",
             "questionID": window.question_id,
             "version": window.version,
-            "enableOrderBook": True,
             "orderPriceMinTickSize": window.tick_bps / BPS,
             "orderMinSize": window.min_shares,
             "endDateIso": iso_of(window.close_ns)[:10],
             "startDateIso": iso_of(made_ns)[:10],
-            "hasReviewedDates": True,
             "acceptingOrders": not closed and now_ns < window.close_ns + ACCEPTED_AFTER_NS,
             "acceptingOrdersTimestamp": iso_of(made_ns),
-            "negRisk": False,
-            "ready": False,
-            "funded": False,
-            "cyom": False,
-            "pagerDutyNotificationEnabled": False,
-            "approved": True,
-            "rewardsMinSize": 50,
-            "rewardsMaxSpread": 4.5,
-            "automaticallyActive": True,
-            "clearBookOnStart": False,
-            "showGmpSeries": False,
-            "showGmpOutcome": False,
-            "manualActivation": False,
-            "negRiskOther": False,
-            "umaResolutionStatuses": "[]",
-            "pendingDeployment": False,
-            "deploying": False,
-            "rfqEnabled": False,
             "eventStartTime": iso_of(window.open_ns),
-            "holdingRewardsEnabled": False,
-            "requiresTranslation": False,
         }
         ids = json_text(list(window.tokens))
         market |= {"positionIds": ids} if window.version == "v2" else {"clobTokenIds": ids}
@@ -196,7 +223,7 @@ class Catalogue:
         closed = is_closed(window, now_ns)
         prices = self._prices(window, closed=closed)
         volume = round(self.volume_usd(window), 6)
-        event: dict[str, Any] = {
+        event: dict[str, Any] = EVENT_ALIKE | {
             "id": event_id_of(window),
             "ticker": window.slug,
             "slug": window.slug,
@@ -206,17 +233,9 @@ class Catalogue:
             "startDate": iso_micros_of(made_ns),
             "creationDate": iso_micros_of(made_ns),
             "endDate": iso_of(window.close_ns),
-            "image": "",
-            "icon": "",
-            "active": True,
             "closed": closed,
-            "archived": False,
-            "new": False,
-            "featured": False,
-            "restricted": True,
             "liquidity": prices["liquidityNum"],
             "volume": volume,
-            "openInterest": 0,
             "createdAt": iso_micros_of(made_ns),
             "updatedAt": iso_micros_of(now_ns),
             "competitive": prices["competitive"],
@@ -224,23 +243,11 @@ class Catalogue:
             "volume1wk": volume,
             "volume1mo": volume,
             "volume1yr": volume,
-            "enableOrderBook": True,
             "liquidityClob": prices["liquidityClob"],
-            "negRisk": False,
-            "commentCount": 0,
             "series": [series_object(window)],
             "tags": TAGS,
-            "cyom": False,
-            "showAllOutcomes": True,
-            "showMarketImages": True,
-            "enableNegRisk": False,
-            "automaticallyActive": True,
             "startTime": iso_of(window.open_ns),
             "seriesSlug": series_slug_of(window),
-            "negRiskAugmented": False,
-            "pendingDeployment": False,
-            "deploying": False,
-            "requiresTranslation": False,
         }
         if closed:
             event |= {"closedTime": iso_of(window.resolved_ns), "automaticallyResolved": True}

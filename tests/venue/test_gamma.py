@@ -187,6 +187,7 @@ def test_a_fault_that_names_a_path_of_gamma_hits_that_path_alone() -> None:
             stage.live_until(2)
             stage.on(Fault.SERVER_ERROR, where="/events")
             stage.on(Fault.RATE_LIMITED)
+            stage.on(Fault.RATE_LIMITED, where="/no/such/path")
             assert (await stage.get(f"/events/slug/{SLUG}"))[0] == 500
             assert (await stage.get(f"/markets/slug/{SLUG}"))[0] == 200, "a switch without a path means the CLOB"
             stage.faults.clear()
