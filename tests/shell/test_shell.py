@@ -191,3 +191,20 @@ def test_rows_of_our_own_making_are_seen_when_they_are_told(tmp_path: Path) -> N
 
     told = asyncio.run(run())
     assert told["seen_ns"][0] >= begun_ns()
+
+
+def test_a_window_that_is_never_decided_gives_its_slot_to_the_next_when_we_hold_nothing_of_it(tmp_path: Path) -> None:
+    async def run() -> Shell:
+        shell = open_shell(tmp_path / "journal", PLAIN.open_ns)
+        for step in range(SLOTS + 1):
+            each = replace(PLAIN, slug=f"window {step}", open_ns=PLAIN.open_ns + step * 300_000_000_000)
+            shell.take([Arrived(What.LISTED, Wire.GAMMA, 0, PLAIN.open_ns + 700_000_000_000, listing=each)])
+        shell.close()
+        shell.session.close()
+        return shell
+
+    shell = asyncio.run(run())
+    assert list(shell.listings) == [f"window {step}" for step in range(1, SLOTS + 1)]
+    assert shell.counts.no_slot == 0
+    notes = play_session(tmp_path / "journal").notes
+    assert [note["given up"] for note in notes if "given up" in note] == ["window 0"]
