@@ -89,7 +89,7 @@ class Engine:
         self._runway = Runway(source, max(AHEAD_NS, round(AHEAD_REAL_NS * clock.speed_ratio)))
         self._agenda = Agenda()
         self._house = open_house(seed)
-        self._shown = ShownBooks(seed)
+        self._shown = ShownBooks(seed, self._house)
         self._outages = Outages(faults)
         self._news = UserNews(self._agenda, faults, self._time_ns)
         self._settling = Settling(self._agenda, faults, seed, self._news.tell_trade)
@@ -195,25 +195,32 @@ class Engine:
         """Let the crowd's rows leave that are seen by now; windows change between the rows that change them."""
         runway = self._runway
         end = runway.to_publish(now_ns)
+        marks = self._marks() if end > runway.published else {}
         for start, stop, is_life in runway.pieces(runway.published, end):
             rows = runway.rows[start:stop]
             if is_life and rows["kind_code"][-1] == _LISTED:
                 self._shown.empty(int(rows["slot_id"][-1]))
             self._shown.follow(rows, now_ns)
+            self._shown.mark(marks)
             runway.published = stop
             self._tell(self._outages.spoil(self._shown.dress(rows, now_ns)))
             if is_life:
                 self._lives.take(rows[-1], int(rows["seen_ns"][-1]))
 
-    def _show(self, now_ns: int) -> None:
-        """Let what our customers did to the books be seen."""
+    def _marks(self) -> Marks:
+        """Give what our customers have in the books."""
         marks: Marks = {}
         for seat in self._till.seats.values():
             if seat.is_busy:
                 seat.add_marks(marks)
-        if marks or self._taken or self._shown.is_marked:
+        return marks
+
+    def _show(self, now_ns: int) -> None:
+        """Let what our customers did to the books be seen."""
+        self._shown.mark(self._marks())
+        if self._taken or self._shown.is_marked:
             taken, self._taken = self._taken, []
-            self._tell(self._shown.change(marks, taken, now_ns + self._outages.skew_ns(), now_ns))
+            self._tell(self._shown.changes(taken, now_ns + self._outages.skew_ns(), now_ns))
 
     def _tell(self, rows: NDArray[Any]) -> None:
         if len(rows):

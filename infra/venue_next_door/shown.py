@@ -2,7 +2,9 @@
 
 The crowd does not know of our customers. What one of them took is taken off what the crowd shows for as long as the
 matching model says that it is taken: it shrinks with the level, and what the crowd adds is new. What rests is added.
-When no customer has anything in the market, rows pass as they are.
+The model is ahead of what has been published by the time that a frame needs to leave, so what it gives back of a level
+is believed when the frame has left that gave it back. When no customer has anything in the market, rows pass as they
+are.
 """
 
 from typing import Any, Final
@@ -40,16 +42,22 @@ def _with(crowd: int, mark: "list[int] | tuple[int, int]") -> int:
 class ShownBooks:
     """The crowd's books as published so far, and our customers' marks on them."""
 
-    def __init__(self, seed: int) -> None:
-        """Begin with empty books."""
+    def __init__(self, seed: int, truth: Any) -> None:
+        """Begin with empty books.
+
+        Args:
+            seed: Of the model that is told rows when they leave.
+            truth: The model that is told rows when they happen.
+        """
         self.house = open_house(seed)
         """A model that is told rows when they leave, not when they happen."""
         market = self.house["markets"][0]
         self.rules = market["rules"]
         """`state.rules.Rules` by slot."""
-        book = market["book"]
-        self._sizes = [(book["bid"]["sizes_micros"][slot], book["ask"]["sizes_micros"][slot]) for slot in range(SLOTS)]
+        self._sizes, self._true_sizes = _sizes_of(self.house), _sizes_of(truth)
         self._marks: Marks = {}
+        self._told: dict[Key, int] = {}
+        """What a level was last said to be, where a customer has a mark."""
         self._stamps_ns: dict[int, int] = {}
         """Slot -> stamp of our own last row, which later rows may not go behind."""
         self._last_trade: dict[tuple[int, int], int] = {}
@@ -77,25 +85,47 @@ class ShownBooks:
         slot, side, bps = key
         return int(self._sizes[slot][side][bps // MILL_BPS])
 
+    def mark(self, fresh: Marks) -> None:
+        """Take what our customers have in the books by now."""
+        if not fresh and not self._marks:
+            return
+        marks: Marks = {}
+        for key in self._marks.keys() | fresh.keys():
+            taken, resting = fresh.get(key, _NOTHING)
+            before = self._marks.get(key, _NOTHING)[0]
+            slot, side, bps = key
+            crowd = self._crowd(key)
+            if taken < before and crowd != int(self._true_sizes[slot][side][bps // MILL_BPS]):
+                taken = before  # the frame that gives it back is still on its way
+            if key not in self._told:
+                self._told[key] = crowd
+            if taken or resting:
+                marks[key] = [taken, resting]
+        self._marks = marks
+
     # Rows that leave.
 
     def dress(self, rows: Rows, now_ns: int) -> Rows:
         """Give the crowd's rows as they are shown: totals with our customers' marks, stamps that do not go back."""
-        if not self._marks and not self._stamps_ns:
+        if not self._told and not self._stamps_ns:
             return rows
         shown = copy(rows)
         self._stamps_ns = {slot: at_ns for slot, at_ns in self._stamps_ns.items() if at_ns > now_ns - _LATE_NS}
         for slot, stamp_ns in self._stamps_ns.items():
             ours = (shown["slot_id"] == slot) & (shown["source_code"] == Source.POLYMARKET_BOOK)
             shown["at_ns"][ours] = np.maximum(shown["at_ns"][ours], stamp_ns)
-        if not self._marks:
+        if not self._told:
             return shown
-        slots = sorted({slot for slot, _, _ in self._marks})
+        slots = sorted({slot for slot, _, _ in self._told})
         in_question = np.flatnonzero((shown["kind_code"] == _LEVEL_SET) & np.isin(shown["slot_id"], slots))
         for at in in_question.tolist():
-            mark = self._marks.get(_key_of(shown[at]))
+            key = _key_of(shown[at])
+            mark = self._marks.get(key)
             if mark is not None:
-                shown["amount_micros"][at] = _with(int(shown["amount_micros"][at]), mark)
+                self._told[key] = amount = _with(int(shown["amount_micros"][at]), mark)
+                shown["amount_micros"][at] = amount
+            elif key in self._told:
+                self._told[key] = int(shown["amount_micros"][at])
         if np.any((shown["kind_code"] == _CLEARED) & np.isin(shown["slot_id"], slots)):
             return self._complete(shown)
         return shown
@@ -130,22 +160,23 @@ class ShownBooks:
         rows["flags_mask"][-1] = LAST_IN_FRAME
         return rows
 
-    def change(self, marks: Marks, trades: list[tuple[Any, ...]], stamp_ns: int, now_ns: int) -> Rows:
-        """Take new marks and give the rows that tell of them: trades first, then every level that looks different.
+    def changes(self, trades: list[tuple[Any, ...]], stamp_ns: int, now_ns: int) -> Rows:
+        """Give the rows that tell what customers did: trades first, then every level that looks different by now.
 
         Args:
-            marks: All there are.
             trades: Rows of TRADE_SEEN, as values.
             stamp_ns: What the rows say of their time.
             now_ns: When they leave.
         """
-        before, self._marks = self._marks, marks
         made = list(trades)
-        for key in before.keys() | marks.keys():
-            crowd = self._crowd(key)
-            amount = _with(crowd, marks.get(key, _NOTHING))
-            if amount != _with(crowd, before.get(key, _NOTHING)):
+        for key, told in list(self._told.items()):
+            mark = self._marks.get(key)
+            amount = _with(self._crowd(key), mark or _NOTHING)
+            if amount != told:
                 made += [_level(key, token, amount, stamp_ns, now_ns) for token in (0, 1)]
+                self._told[key] = amount
+            if mark is None:
+                del self._told[key]
         if not made:
             return NO_ROWS
         rows = np.array(made, EVENT)
@@ -157,8 +188,8 @@ class ShownBooks:
 
     @property
     def is_marked(self) -> bool:
-        """Whether a customer has anything in a book."""
-        return bool(self._marks)
+        """Whether a customer has, or had until just now, anything in a book."""
+        return bool(self._told)
 
     # Whole books.
 
@@ -180,6 +211,12 @@ class ShownBooks:
 def _levels(amounts: dict[int, int], token: Token) -> list[BookLevel]:
     own = sorted((own_price(token, bps), micros) for bps, micros in amounts.items() if micros > 0)
     return [BookLevel(bps, micros) for bps, micros in own]
+
+
+def _sizes_of(house: Any) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Give live views of the bids' and asks' sizes by mill, by slot."""
+    book = house["markets"][0]["book"]
+    return [(book["bid"]["sizes_micros"][slot], book["ask"]["sizes_micros"][slot]) for slot in range(SLOTS)]
 
 
 def _key_of(row: np.void) -> Key:

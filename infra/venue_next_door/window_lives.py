@@ -25,7 +25,8 @@ POSITION_MASK: Final = ((1 << 64) - 1) << 40
 """A position id of the venue's next generation has none of these bits (venue reference 1.2)."""
 HYDRATED_MS: Final = (1_500, 6_000)
 """From listing to the CLOB's knowing the tokens: some seconds; minutes have been seen (venue reference 2.2)."""
-_LEAST_ID: Final = 10**76
+_LEAST_ID: Final = 10**76 + (1 << 104)
+_PAST_ID: Final = 10**77
 _GAMMA_FIRST: Final = 2_000_000
 _GAMMA_COUNT: Final = 7_000_000
 _AGAIN_NS: Final = NS_PER_S // 4
@@ -43,7 +44,7 @@ def token_id_of(seed: int, slug: str, token: Token, version: str) -> str:
     >>> len(token_id_of(1, "btc-updown-5m-1792638000", Token.UP, "v1"))
     77
     """
-    wide = _LEAST_ID + digest_of(seed, slug, f"token {token.name}") % ((1 << 256) - _LEAST_ID)
+    wide = _LEAST_ID + digest_of(seed, slug, f"token {token.name}") % (_PAST_ID - _LEAST_ID - (1 << 41))
     if version == "v2":
         return str(wide & ~POSITION_MASK)
     return str(wide if wide & POSITION_MASK else wide | 1 << 40)
