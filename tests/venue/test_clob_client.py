@@ -22,7 +22,7 @@ from py_clob_client_v2.exceptions import PolyApiException  # type: ignore[import
 
 from infra.venues.credentials import throwaway_key
 from infra.venues.signing import Signer
-from infra.venues.wallets import deposit_wallet_of
+from infra.wallets import deposit_wallet_of
 from state.events import Token
 
 SETTLED = ("MINED", "CONFIRMED")
