@@ -63,14 +63,13 @@ def venue(
     from infra.venue_next_door.markets import generated_market, recorded_market
 
     now_ns = WALL.now_ns() if today else 0
-    try:
-        played = (
-            recorded_market(tape_of([replay]), replay, now_ns)
-            if replay is not None
-            else generated_market(market, windows=windows, seed=seed, speed_ratio=speed, now_ns=now_ns)
-        )
-    except ValueError as error:
-        raise Misuse(f"--market {market}: {error}") from None
+    if replay is not None:
+        played = recorded_market(tape_of([replay]), replay, now_ns)
+    else:
+        try:
+            played = generated_market(market, windows=windows, seed=seed, speed_ratio=speed, now_ns=now_ns)
+        except ValueError as error:
+            raise Misuse(f"--market {market}: {error}") from None
     script = _script(faults, played.origin_ns)
     settings: dict[str, Any] = {"speed_ratio": speed, "seed": seed, "cash_micros": round(cash * 1e6), "script": script}
 

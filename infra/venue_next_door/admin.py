@@ -28,12 +28,15 @@ class Admin:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.shutdown = asyncio.Event()
+        self.begun = asyncio.Event()
+        """Set when the first rows have left."""
         self.rows_count = 0
         """Rows that have left the venue."""
         engine.on_public(self._count)
 
     def _count(self, rows: Any) -> None:
         self.rows_count += len(rows)
+        self.begun.set()
 
     async def state(self, request: web.Request) -> web.Response:
         """GET /state: time, windows, accounts, ledger, connections, counts; nothing secret."""

@@ -41,10 +41,11 @@ def generated_market(name: str, *, windows: int, seed: int, speed_ratio: float =
     Args:
         name: One of `evals.generator.SPECS`; all have the depth of the demonstration's, so that nothing but the
             planted mistakes sets them apart.
-        windows: How many five-minute windows, 1..2016.
+        windows: How many five-minute windows open while the clock runs, 1..2015.
         seed: Seeds everything.
         speed_ratio: Of the clock: the faster, the earlier it starts.
-        now_ns: What the clock shall show at the start; 0: two minutes and a little before the generator's own day.
+        now_ns: What the clock shall show at the start, in the middle of a window that nobody counts; 0: two minutes
+            and a little before the generator's own day.
 
     Raises:
         ValueError: there is no market of that name, or so many windows cannot be played.
@@ -52,14 +53,16 @@ def generated_market(name: str, *, windows: int, seed: int, speed_ratio: float =
     if name not in SPECS:
         raise ValueError(f"no market {name!r}; there are {', '.join(SPECS)}")
     lead_s = min(LEAD_S + round(UP_S * speed_ratio), PRICED_S)
-    first_s = -(-(now_ns // NS_PER_S + lead_s) // GRID_S) * GRID_S if now_ns else DAY_S
-    spec = replace(SPECS[name], first_open_s=first_s, windows=windows, maker_shares=SPECS["demo"].maker_shares)
+    counted_s = (now_ns // NS_PER_S // GRID_S + 1) * GRID_S if now_ns else DAY_S
+    earlier = 1 if now_ns else 0
+    first_s, played = counted_s - earlier * GRID_S, windows + earlier
+    spec = replace(SPECS[name], first_open_s=first_s, windows=played, maker_shares=SPECS["demo"].maker_shares)
     return Market(
         words=f"market {name}, {windows} windows, seed {seed}",
-        rows=generated(spec, seed, first_s, windows),
+        rows=generated(spec, seed, first_s, played),
         origin_ns=now_ns or (first_s - lead_s) * NS_PER_S,
-        ends_ns=(open_s(spec, windows) + SETTLED_S) * NS_PER_S,
-        first_open_s=first_s,
+        ends_ns=(open_s(spec, played) + SETTLED_S) * NS_PER_S,
+        first_open_s=counted_s,
     )
 
 

@@ -36,6 +36,9 @@ HOST: Final = "127.0.0.1"
 FAREWELL_S: Final = 1.0
 """Clients have so long to take leave before they are cut."""
 
+UP_S: Final = 5.0
+"""A recording may begin with silence: nobody waits longer for its first row."""
+
 APPS: Final[dict[str, Callable[[Engine], web.Application]]] = {
     "gamma": gamma_app,
     "clob": clob_app,
@@ -109,6 +112,7 @@ class VenueServer:
             stack.push_async_callback(_take_leave, faults)
             life = asyncio.create_task(engine.run(), name="venue")
             stack.push_async_callback(_end, life)
+            await _first_rows(control[ADMIN], life)
             yield cls(
                 engine, market, clock, faults, addresses_of(ports), f"http://{HOST}:{admin_port}", token,
                 control[ADMIN], life,
@@ -175,6 +179,13 @@ async def _hosted(app: web.Application) -> AsyncIterator[int]:
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+async def _first_rows(admin: Admin, life: asyncio.Task[None]) -> None:
+    """Wait until the venue has lived through what was before it: who connects then meets a market."""
+    begun = asyncio.create_task(admin.begun.wait())
+    await asyncio.wait([begun, life], timeout=UP_S, return_when=asyncio.FIRST_COMPLETED)
+    begun.cancel()
 
 
 async def _take_leave(faults: Faults) -> None:

@@ -14,7 +14,7 @@ import aiohttp
 import numpy as np
 import pytest
 from aiohttp import ClientSession, WSMsgType
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from typer.testing import CliRunner
@@ -195,6 +195,15 @@ def test_the_markets_end_ends_the_venue_and_so_does_the_admin() -> None:
         return await over
 
     assert lived(story) == "the admin asked for it"
+
+
+@given(st.integers(1_700_000_000 * NS_PER_S, 1_900_000_000 * NS_PER_S), st.integers(1, 3))
+@settings(max_examples=20)
+def test_a_venue_of_today_begins_in_the_middle_of_a_window_that_nobody_counts(now_ns: int, windows: int) -> None:
+    market = generated_market("efficient", windows=windows, seed=1, now_ns=now_ns)
+    assert market.origin_ns == now_ns
+    assert market.first_open_s % 300 == 0 and 0 < market.first_open_s * NS_PER_S - now_ns <= 300 * NS_PER_S
+    assert market.ends_ns == (market.first_open_s + windows * 300 + 200) * NS_PER_S
 
 
 def test_a_recorded_day_is_played_as_if_it_began_with_the_clock(tmp_path: Path) -> None:
