@@ -20,7 +20,6 @@ from infra.shell.restart import ENDS, Start, ended_orders, resume, start_from
 from infra.shell.session import Session
 from infra.shell.shell import Door, News, Shell
 from infra.streams.endpoints import EVERY, PRIVATE
-from infra.streams.endpoints import Credentials as StreamKeys
 from infra.streams.intake import Intake
 from infra.streams.streams import Streams
 from infra.venues.credentials import Credentials, Secret
@@ -113,7 +112,7 @@ async def _live(plan: Plan, face: Face, session: Session, start: Start | None) -
 @asynccontextmanager
 async def _account(
     plan: Plan, intake: Intake, shell: Callable[[], Shell]
-) -> AsyncIterator[tuple[Gateway | None, StreamKeys | None]]:
+) -> AsyncIterator[tuple[Gateway | None, Credentials | None]]:
     """Open the account at the venue that the plan's key stands for: who posts orders, and keys for the streams."""
     if plan.key is None:
         yield None, None
@@ -122,7 +121,7 @@ async def _account(
     rest = Rest(plan.addresses.clob, plan.clock, signer, None)
     await rest.open()
     try:
-        keys = _stream_keys(await rest.derive())
+        keys = await rest.derive()
         if plan.mode != "demo":
             yield None, keys
             return
@@ -143,10 +142,6 @@ async def _account(
             await gateway.close()
     finally:
         await rest.close()
-
-
-def _stream_keys(given: Credentials) -> StreamKeys:
-    return StreamKeys(given.api_key, given.secret.reveal(), given.passphrase.reveal())
 
 
 def _door(plan: Plan, gateway: Gateway | None) -> tuple[Door | None, News | None]:

@@ -16,8 +16,8 @@ from infra.clock import RehearsalClock
 from infra.venue_next_door.files import VenueFile, VenueFileRefused, read_venue_file
 from infra.venues.credentials import Secret, throwaway_key
 from infra.venues.signing import Signer
-from infra.wallets import deposit_wallet_of
 from infra.version import ROOT
+from infra.wallets import deposit_wallet_of
 
 START_S: Final = 120.0
 """A venue is up within seconds; only its first start ever compiles."""

@@ -14,6 +14,7 @@ from infra.addresses import Addresses
 from infra.feeds import polybolt, rtds
 from infra.feeds.frames import Wire
 from infra.feeds.quotes import SYMBOLS
+from infra.venues.credentials import Credentials
 from state.events import Asset
 
 TOKENS_MOST: Final = 200
@@ -21,19 +22,6 @@ TOKENS_MOST: Final = 200
 
 LOOKBACK_S: Final = 60
 """The one look-back for which PolyBolt has averages (reference 4.4)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Keys of the venue's API, which PolyBolt and the user channel ask for; they never print."""
-
-    api_key: str = field(repr=False)
-    secret: str = field(repr=False)
-    passphrase: str = field(repr=False)
-
-    def spoken(self) -> dict[str, str]:
-        """Give them as the venue's sockets want them."""
-        return {"apiKey": self.api_key, "secret": self.secret, "passphrase": self.passphrase}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,13 @@ from infra.streams.chain import Chain
 from infra.streams.clock_offset import Skew, VenueClock
 from infra.streams.connection import Connection
 from infra.streams.discovery import Discovery
-from infra.streams.endpoints import EVERY, Credentials, endpoints
+from infra.streams.endpoints import EVERY, endpoints
 from infra.streams.intake import Intake
 from infra.streams.life import Health, Life, State, health_of
 from infra.streams.rest import Rest
 from infra.streams.tokens import Tokens
 from infra.streams.watchdog import Watchdog
+from infra.venues.credentials import Credentials
 from state.events import Asset
 
 LOG: Final = logging.getLogger("updown.streams")

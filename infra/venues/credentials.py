@@ -49,6 +49,10 @@ class Credentials:
     """urlsafe base64."""
     passphrase: Secret
 
+    def spoken(self) -> dict[str, str]:
+        """Give them as the venue's sockets want them (venue reference 4.2, 4.4)."""
+        return {"apiKey": self.api_key, "secret": self.secret.reveal(), "passphrase": self.passphrase.reveal()}
+
 
 class KeyMissing(Exception):
     """The operator has not said which key to sign with, or said it wrongly; one line how to mend it."""

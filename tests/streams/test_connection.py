@@ -15,12 +15,13 @@ from infra.addresses import Addresses
 from infra.clock import RehearsalClock
 from infra.feeds.frames import Wire
 from infra.streams.connection import Connection
-from infra.streams.endpoints import Credentials, Endpoint, bybit, market, okx, polybolt_prices, user
+from infra.streams.endpoints import Endpoint, bybit, market, okx, polybolt_prices, user
 from infra.streams.intake import Intake
 from infra.streams.life import State
+from infra.venues.credentials import Credentials, Secret
 from state.events import Asset
 
-KEYS = Credentials("the-key", "the-secret", "the-passphrase")
+KEYS = Credentials("the-key", Secret("the-secret"), Secret("the-passphrase"))
 
 
 class Stage:

@@ -17,7 +17,6 @@ from infra.addresses import Addresses
 from infra.clock import Clock
 from infra.feeds.decoder import Decoder
 from infra.feeds.frames import Wire
-from infra.streams.endpoints import Credentials
 from infra.streams.intake import Arrived, Intake, What
 from infra.streams.life import Health
 from infra.streams.streams import Streams
@@ -33,6 +32,7 @@ from infra.venue_next_door.polybolt import polybolt_app
 from infra.venue_next_door.polygon import polygon_app
 from infra.venue_next_door.rtds import rtds_app
 from infra.venue_next_door.subscriptions import subscriptions_app
+from infra.venues.credentials import Credentials, Secret
 from state.events import EVENT, FeedState, Kind, Side, Source, Token
 from state.units import MICROS, NS_PER_S
 
@@ -149,7 +149,7 @@ async def stream(
         keys = None
         if with_keys:
             account = engine.open_account("0x" + "11" * 20, "0x" + "22" * 20, 0)
-            keys = Credentials(account.api_key, account.secret, account.passphrase)
+            keys = Credentials(account.api_key, Secret(account.secret), Secret(account.passphrase))
         async with Streams(addresses, clock, intake, keys, ahead=1) as streams:
             for number, end in enumerate(ends):
                 await story.until(end)

@@ -12,12 +12,13 @@ from venue_frames import EVENT_OBJECT, MARKET
 
 from infra.addresses import Addresses
 from infra.feeds.frames import Wire
-from infra.streams.endpoints import EVERY, Credentials
+from infra.streams.endpoints import EVERY
 from infra.streams.intake import Arrived, Intake, What
 from infra.streams.life import State
 from infra.streams.streams import Streams
+from infra.venues.credentials import Credentials, Secret
 
-KEYS = Credentials("the-key", "the-secret", "the-passphrase")
+KEYS = Credentials("the-key", Secret("the-secret"), Secret("the-passphrase"))
 SOCKETS = EVERY - {Wire.GAMMA, Wire.CLOB_REST, Wire.POLYGON}
 DATA = {
     "/market": '{"event_type":"book","asset_id":"111"}',

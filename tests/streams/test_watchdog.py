@@ -15,13 +15,14 @@ from infra.feeds.decoder import Decoder
 from infra.feeds.frames import Wire
 from infra.feeds.listings import Listing
 from infra.streams.connection import Connection
-from infra.streams.endpoints import Credentials, Endpoint, market, polybolt_prices, rtds_prices
+from infra.streams.endpoints import Endpoint, market, polybolt_prices, rtds_prices
 from infra.streams.intake import Intake, What
 from infra.streams.tokens import Tokens
 from infra.streams.watchdog import LIMITS_S, Phase, Watchdog, limit_ns, phase_of
+from infra.venues.credentials import Credentials, Secret
 from state.events import EVENT, Asset, FeedState, Kind, Source
 
-KEYS = Credentials("k", "s", "p")
+KEYS = Credentials("k", Secret("s"), Secret("p"))
 WINDOW = Listing(
     condition_id="0xc0", slug="btc-updown-5m-1792638000", asset=Asset.BTC, open_ns=ORIGIN_NS, span_s=300,
     up_token="1111", down_token="2222", tick_bps=100, min_micros=5_000_000,
