@@ -63,18 +63,17 @@ def glance_of(
     slugs: Mapping[int, str] | None = None,
     slot: int | None = None,
 ) -> Glance:
-    """Read a glance.
+    """Read a glance; nothing is written.
 
     Args:
-        worlds: The core's world, shape (1,); only read.
+        worlds: The core's world, shape (1,).
         now_ns: The session's time.
         mode: What session this is.
         health: One entry a connection, counted by the streams.
         latency: One entry a stage; `stages_of` makes them from the shell's.
-        decisions: The last ones, newest last.
+        decisions, told: The last ones, newest last.
         counts: What the shell has counted.
         faults: Names of faults that are switched on at the venue next door.
-        told: The last plain lines, newest last (`infra.terminal.plain`).
         slugs: Slot to the venue's name of its window; else it is made from what the core knows.
         slot: Which window to show; None: the open one that closes first, else the next to open, else the last.
     """
@@ -88,18 +87,13 @@ def glance_of(
     ]
     asset = int(markets[shown]["asset_code"]) if shown is not None else int(Asset.BTC)
     state = world["assets"][asset if 0 <= asset < ASSETS else int(Asset.BTC)]
-    nowcast = state["prices"]["nowcast"]
-    usd = positive(nowcast["usd"])
     positions = positions_of(markets, names, depths)
     money = money_of(world["money"], positions, mode.began_cash_micros)
     return Glance(
         now_ns=now_ns,
         mode=mode,
         window=None if shown is None else _window(markets[shown], names[shown], depths[shown], state, now_ns),
-        nowcast_usd=usd,
-        nowcast_sd_usd=usd * sqrt(max(float(nowcast["value_var"]), 0.0)) if usd else None,
-        disagreement_bps=sqrt(max(float(nowcast["spread_var"]), 0.0)) * BPS if usd else None,
-        volatility_bps=_root_bps(state["variance_per_s"]),
+        **_nowcast(state),
         feeds=_feeds(state["prices"]["feeds"], now_ns),
         money=money,
         positions=tuple(position for _, position in positions),
@@ -115,6 +109,17 @@ def glance_of(
         stopped=_stopped(world),
         core_refused=int(world["refused_count"]),
     )
+
+
+def _nowcast(state: Any) -> dict[str, float | None]:
+    nowcast = state["prices"]["nowcast"]
+    usd = positive(nowcast["usd"])
+    return {
+        "nowcast_usd": usd,
+        "nowcast_sd_usd": usd * sqrt(max(float(nowcast["value_var"]), 0.0)) if usd else None,
+        "disagreement_bps": sqrt(max(float(nowcast["spread_var"]), 0.0)) * BPS if usd else None,
+        "volatility_bps": _root_bps(state["variance_per_s"]),
+    }
 
 
 def _depths(market: Any) -> tuple[DepthShown, DepthShown]:

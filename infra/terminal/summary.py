@@ -78,25 +78,8 @@ def summary_of(
         "profit": _profit(settled, mode.money),
         "cash": _cash(tally, settled, glance.money.cash_usd, mode, [each.marked_usd for each in glance.positions],
                       [each.worth_usd for each in glance.positions]),
-        "orders": {
-            "placed": tally.placed,
-            "cancels": tally.cancels,
-            "rejected": dict(sorted(tally.rejects.items())),
-            "without_answer": tally.unknown,
-            "open": [asdict(order) for order in glance.orders],
-            "fills_maker": tally.fills["maker"],
-            "fills_taker": tally.fills["taker"],
-            "reversals": tally.reversals,
-        },
-        "desk": {
-            "asks": tally.asks,
-            "runs": tally.allowed + sum(tally.aside.values()),
-            "allowed": tally.allowed,
-            "stood_aside": [
-                {"gate": worded(Gate, gate), "why": reason_words(reason), "count": count}
-                for (gate, reason), count in sorted(tally.aside.items())
-            ],
-        },
+        "orders": _orders(tally) | {"open": [asdict(order) for order in glance.orders]},
+        "desk": _desk(tally),
         "latency": [asdict(stage) | {"within": _within(stage)} for stage in latency],
         "feeds": [asdict(feed) for feed in health],
         "counts": asdict(counts) | {"core_refused": glance.core_refused},
@@ -104,6 +87,30 @@ def summary_of(
         "stopped": glance.stopped,
         "notes": list(notes),
     }  # fmt: skip
+
+
+def _orders(tally: Tally) -> dict[str, Any]:
+    return {
+        "placed": tally.placed,
+        "cancels": tally.cancels,
+        "rejected": dict(sorted(tally.rejects.items())),
+        "without_answer": tally.unknown,
+        "fills_maker": tally.fills["maker"],
+        "fills_taker": tally.fills["taker"],
+        "reversals": tally.reversals,
+    }
+
+
+def _desk(tally: Tally) -> dict[str, Any]:
+    return {
+        "asks": tally.asks,
+        "runs": tally.allowed + sum(tally.aside.values()),
+        "allowed": tally.allowed,
+        "stood_aside": [
+            {"gate": worded(Gate, gate), "why": reason_words(reason), "count": count}
+            for (gate, reason), count in sorted(tally.aside.items())
+        ],
+    }
 
 
 def _within(stage: StageLatency) -> bool | None:
@@ -175,6 +182,8 @@ def show_summary(values: dict[str, Any], say: Say, table: Table) -> None:
     span_s = (session["ended_ns"] - session["began_ns"]) / NS_PER_S
     say("")
     say(headline(values))
+    if values.get("halted"):
+        say(f"The session halted itself: {values['halted']}")
     if session["money"] != "real":
         say("No money was at stake: orders went to a simulated market, which a real one need not resemble.")
     span = span_ms(span_s * 1000.0)

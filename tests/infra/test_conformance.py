@@ -39,7 +39,14 @@ def figure(proof: Proof, name: str) -> Any:
 def test_a_key_too_many_a_key_too_few_and_another_type_are_found_where_they_are() -> None:
     theirs = [{"price": "0.5", "size": "3", "levels": [{"p": "0.4"}], "at": 1}]
     ours = [{"price": 0.5, "levels": [{"p": "0.4", "n": 2}], "at": 1.5, "hash": "0x"}]
-    assert differing(ours, theirs) == snapshot([('.hash', 'only here'), ('.levels[].n', 'only here'), ('.price', 'number where theirs is string'), ('.size', 'missing')])
+    assert differing(ours, theirs) == snapshot(
+        [
+            (".hash", "only here"),
+            (".levels[].n", "only here"),
+            (".price", "number where theirs is string"),
+            (".size", "missing"),
+        ]
+    )
 
 
 def test_a_key_that_only_some_recorded_messages_have_may_be_missing() -> None:
@@ -111,7 +118,9 @@ def test_a_recorded_message_is_named_by_what_it_says_of_itself() -> None:
         ({}, {"lastUpdateId": 1}),
         ({}, "PONG"),
     ]
-    assert [kind_of(*each) for each in named] == snapshot(['ws_kline', 'twap_sixty_update', 'depth', 'books', 'subscribe', 'book', 'snapshot', 'words'])
+    assert [kind_of(*each) for each in named] == snapshot(
+        ["ws_kline", "twap_sixty_update", "depth", "books", "subscribe", "book", "snapshot", "words"]
+    )
 
 
 # What is heard.
@@ -172,7 +181,15 @@ def test_what_a_venue_never_said_is_told_in_its_row() -> None:
     assert not proof.holds
     assert figure(proof, "rows that a running venue did not say or answer").measured == 1
     (row,) = [row for row in proof.tables["the reference, row by row"] if row["implemented"] != "yes"]
-    assert row == snapshot({'section': '4.1', 'endpoint or message': 'market: tick_size_change', 'implemented': 'not heard: market tick_size_change', 'proven by': 'test_a_finer_tick_is_told_once_for_each_token', 'with': 'polymarket_ws_user_market_rtds_fixtures ws_market_tick_size_msg'})
+    assert row == snapshot(
+        {
+            "section": "4.1",
+            "endpoint or message": "market: tick_size_change",
+            "implemented": "not heard: market tick_size_change",
+            "proven by": "test_a_finer_tick_is_told_once_for_each_token",
+            "with": "polymarket_ws_user_market_rtds_fixtures ws_market_tick_size_msg",
+        }
+    )
 
 
 def test_another_type_of_a_field_is_printed_and_does_not_hold() -> None:
@@ -180,7 +197,24 @@ def test_another_type_of_a_field_is_printed_and_does_not_hold() -> None:
     heard.messages["market book"] = [{"same": 1}]
     proof = conformance(heard, RECORDED, TESTS)
     assert not proof.holds
-    assert proof.tables["where ours differs from what was recorded"] == snapshot([{'type': 'polymarket_clob_book_2026-04 book', 'ours': 'market book', 'place': '.same', 'is': 'number where theirs is string', 'why': ''}, {'type': 'polymarket_clob_market_2026-04-21 book', 'ours': 'market book', 'place': '.same', 'is': 'number where theirs is string', 'why': ''}])
+    assert proof.tables["where ours differs from what was recorded"] == snapshot(
+        [
+            {
+                "type": "polymarket_clob_book_2026-04 book",
+                "ours": "market book",
+                "place": ".same",
+                "is": "number where theirs is string",
+                "why": "",
+            },
+            {
+                "type": "polymarket_clob_market_2026-04-21 book",
+                "ours": "market book",
+                "place": ".same",
+                "is": "number where theirs is string",
+                "why": "",
+            },
+        ]
+    )
 
 
 def test_a_difference_with_a_reason_is_printed_and_holds() -> None:

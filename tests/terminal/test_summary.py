@@ -113,6 +113,11 @@ def test_cash_that_nothing_explains_is_said_aloud(capsys: pytest.CaptureFixture[
     assert "of it not explained by these windows +$7.00" in " ".join(capsys.readouterr().out.split())
 
 
+def test_why_a_session_halted_itself_is_said_aloud(capsys: pytest.CaptureFixture[str]) -> None:
+    show_summary(told(*settled(Token.UP)) | {"halted": "order_version_mismatch"}, say, table)
+    assert "The session halted itself: order_version_mismatch" in capsys.readouterr().out
+
+
 def windows(profits: list[float]) -> dict[str, Any]:
     tally = Tally()
     for at, profit in enumerate(profits):
@@ -161,7 +166,7 @@ def test_why_the_desk_stood_aside_is_counted_by_gate() -> None:
     assert desk["stood_aside"] == [{"gate": "signal", "why": "the edge after costs is too thin", "count": 2}]
 
 
-def test_the_same_values_go_to_machines_and_to_people(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_values_go_to_machines_and_to_people(capsys: pytest.CaptureFixture[str]) -> None:  # long: a picture
     story, tally = settled(Token.UP)
     heard(tally, story, Kind.ORDER_CHANGED, code_id=OrderState.REJECTED, flags_mask=Reject.POST_ONLY_MODE)
     glance = evening()
