@@ -71,7 +71,8 @@ def glance_of(
         mode: What session this is.
         health: One entry a connection, counted by the streams.
         latency: One entry a stage; `stages_of` makes them from the shell's.
-        decisions, told: The last ones, newest last.
+        decisions: The last ones, newest last.
+        told: The last plain lines, newest last.
         counts: What the shell has counted.
         faults: Names of faults that are switched on at the venue next door.
         slugs: Slot to the venue's name of its window; else it is made from what the core knows.
@@ -82,11 +83,9 @@ def glance_of(
     names = {row: (slugs or {}).get(row) or slug_of(markets[row]) for row in range(SLOTS)}
     shown = _front(markets, now_ns) if slot is None else slot
     depths = [
-        _depths(market) if at == shown or int(market["phase_code"]) in HELD else EMPTY
-        for at, market in enumerate(markets)
+        _depths(row) if at == shown or int(row["phase_code"]) in HELD else EMPTY for at, row in enumerate(markets)
     ]
-    asset = int(markets[shown]["asset_code"]) if shown is not None else int(Asset.BTC)
-    state = world["assets"][asset if 0 <= asset < ASSETS else int(Asset.BTC)]
+    state = _asset_state(world, markets[shown] if shown is not None else None)
     positions = positions_of(markets, names, depths)
     money = money_of(world["money"], positions, mode.began_cash_micros)
     return Glance(
@@ -109,6 +108,11 @@ def glance_of(
         stopped=_stopped(world),
         core_refused=int(world["refused_count"]),
     )
+
+
+def _asset_state(world: Any, market: Any) -> Any:
+    asset = int(market["asset_code"]) if market is not None else int(Asset.BTC)
+    return world["assets"][asset if 0 <= asset < ASSETS else int(Asset.BTC)]
 
 
 def _nowcast(state: Any) -> dict[str, float | None]:
