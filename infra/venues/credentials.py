@@ -4,7 +4,7 @@ import hmac
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 KEY_VARIABLE: Final = "UPDOWN_PRIVATE_KEY"
@@ -43,7 +43,7 @@ class Secret:
 class Credentials:
     """What the venue gives a signer for its authenticated calls (venue reference 5.2)."""
 
-    api_key: str
+    api_key: str = field(repr=False)
     """Names us in messages; by itself it opens nothing."""
     secret: Secret
     """urlsafe base64."""
