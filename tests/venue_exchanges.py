@@ -1,7 +1,8 @@
 """Exchanges next door for tests: a crier in the engine's place, an application on a free port, and clients of it."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,8 +13,13 @@ from aiohttp import web
 from numpy.typing import NDArray
 
 from infra.clock import RehearsalClock
+from infra.feeds.frames import Wire
+from infra.venue_next_door.binance import binance_spot_app, binance_usdm_app
+from infra.venue_next_door.bybit import bybit_app
+from infra.venue_next_door.coinbase import coinbase_app, coinbase_exchange_app
 from infra.venue_next_door.engine import Engine, PublicListener
 from infra.venue_next_door.faults import Fault, Faults, Switch
+from infra.venue_next_door.okx import okx_app
 from state.events import EVENT, LAST_IN_FRAME, Asset, Kind, Side, Source
 
 MS = 1_000_000
@@ -149,3 +155,60 @@ def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
     if isinstance(ours, list) and isinstance(theirs, list):
         return differences(ours[0], theirs[0], f"{where}[]") if ours and theirs else []
     return [] if ours == theirs else [f"{where}: {ours} instead of {theirs}"]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """How a desk subscribes to touch and trades of one exchange."""
+
+    wire: Wire
+    factory: Factory
+    source: Source
+    path: str
+    requests: tuple[Any, ...]
+    answers: int
+    stamped: bool = True
+
+
+EXCHANGES = (
+    Exchange(
+        Wire.BINANCE_SPOT, binance_spot_app, Source.BINANCE, "/stream?streams=btcusdt@bookTicker/btcusdt@aggTrade",
+        (), 0, stamped=False,
+    ),
+    Exchange(
+        Wire.BINANCE_USDM, binance_usdm_app, Source.BINANCE_PERP, "/ws",
+        ({"method": "SUBSCRIBE", "params": ["btcusdt@bookTicker", "btcusdt@trade"], "id": 1},), 1,
+    ),
+    Exchange(
+        Wire.BYBIT, bybit_app, Source.BYBIT, "/v5/public/spot",
+        ({"op": "subscribe", "args": ["orderbook.1.BTCUSDT", "publicTrade.BTCUSDT"], "req_id": "1"},), 1,
+    ),
+    Exchange(
+        Wire.OKX, okx_app, Source.OKX, "/ws/v5/public",
+        ({"op": "subscribe", "args": [{"channel": c, "instId": "BTC-USDT"} for c in ("bbo-tbt", "trades")]},), 2,
+    ),
+    Exchange(
+        Wire.COINBASE_EXCHANGE, coinbase_exchange_app, Source.COINBASE, "/",
+        ({"type": "subscribe", "product_ids": ["BTC-USD"], "channels": ["ticker", "matches"]},), 1,
+    ),
+    Exchange(
+        Wire.COINBASE, coinbase_app, Source.COINBASE, "/",
+        ({"type": "subscribe", "product_ids": ["BTC-USD"], "channel": "ticker"},
+         {"type": "subscribe", "product_ids": ["BTC-USD"], "channel": "market_trades"}), 2,
+    ),
+)  # fmt: skip
+SPOT, USDM, BYBIT, OKX, COINBASE_EXCHANGE, COINBASE = EXCHANGES
+
+
+async def subscribed(client: Client, exchange: Exchange) -> list[Any]:
+    for request in exchange.requests:
+        await client.say(request)
+    return [await client.hear() for _ in range(exchange.answers)]
+
+
+def told(story: Callable[[Stage], Coroutine[Any, Any, Any]], factory: Factory, speed_ratio: float = 20.0) -> Any:
+    async def run() -> Any:
+        async with served(factory, speed_ratio) as stage:
+            return await story(stage)
+
+    return asyncio.run(run())

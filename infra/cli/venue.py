@@ -60,28 +60,28 @@ def venue(
     import uvloop
 
     from infra.clock import WALL
-    from infra.venue_next_door.markets import generated_market, recorded_market
 
     now_ns = WALL.now_ns() if today else 0
-    if replay is not None:
-        played = recorded_market(tape_of([replay]), replay, now_ns)
-    else:
-        try:
-            played = generated_market(market, windows=windows, seed=seed, speed_ratio=speed, now_ns=now_ns)
-        except ValueError as error:
-            raise Misuse(f"--market {market}: {error}") from None
+    played = _generated(market, windows, seed, speed, now_ns) if replay is None else _recorded(replay, now_ns)
     script = _script(faults, played.origin_ns)
     settings: dict[str, Any] = {"speed_ratio": speed, "seed": seed, "cash_micros": round(cash * 1e6), "script": script}
+    why = uvloop.run(_serve(played, settings, write, as_json=as_json, with_parent=with_parent))
+    note(f"closed: {why}")
 
-    def told(server: "VenueServer") -> None:
-        _tell(server, write, as_json)
+
+def _generated(name: str, windows: int, seed: int, speed_ratio: float, now_ns: int) -> "Market":
+    from infra.venue_next_door.markets import generated_market
 
     try:
-        why = uvloop.run(_serve(played, settings, told, with_parent))
-    finally:
-        if write is not None:
-            write.unlink(missing_ok=True)
-    note(f"closed: {why}")
+        return generated_market(name, windows=windows, seed=seed, speed_ratio=speed_ratio, now_ns=now_ns)
+    except ValueError as error:
+        raise Misuse(f"--market {name}: {error}") from None
+
+
+def _recorded(folder: Path, now_ns: int) -> "Market":
+    from infra.venue_next_door.markets import recorded_market
+
+    return recorded_market(tape_of([folder]), folder, now_ns)
 
 
 def _script(faults: Path | None, origin_ns: int) -> "list[Switch]":
@@ -96,7 +96,7 @@ def _script(faults: Path | None, origin_ns: int) -> "list[Switch]":
 
 
 async def _serve(
-    market: "Market", settings: dict[str, Any], told: "Callable[[VenueServer], None]", with_parent: bool
+    market: "Market", settings: dict[str, Any], write: Path | None, *, as_json: bool, with_parent: bool
 ) -> str:
     """Run the venue until its market is over, a signal comes, or the parent goes; gives which."""
     import asyncio
@@ -113,17 +113,18 @@ async def _serve(
 
     loop.add_signal_handler(signal.SIGINT, end, "interrupted")
     loop.add_signal_handler(signal.SIGTERM, end, "asked to end")
+    watch = asyncio.create_task(_stdin_ends(end)) if with_parent else None
     async with VenueServer.open(market, **settings) as server:
-        told(server)
+        _tell(server, write, as_json)
         over = asyncio.create_task(server.over())
-        watch = asyncio.create_task(_stdin_ends(end)) if with_parent else None
-        await asyncio.wait([over, ending], return_when=asyncio.FIRST_COMPLETED)
-        if watch is not None:
-            watch.cancel()
-        if over.done():
-            return over.result()
-        over.cancel()
-        return ending.result()
+        try:
+            await asyncio.wait([over, ending], return_when=asyncio.FIRST_COMPLETED)
+            return over.result() if over.done() else ending.result()
+        finally:
+            for task in (over, watch):
+                if task is not None:
+                    task.cancel()
+            _take_back(write)
 
 
 async def _stdin_ends(end: "Callable[[str], None]") -> None:
@@ -155,3 +156,9 @@ def _tell(server: "VenueServer", write: Path | None, as_json: bool) -> None:
         if not as_json:
             say(f"\nclients on this machine read {write.resolve()}")
     sys.stdout.flush()
+
+
+def _take_back(write: Path | None) -> None:
+    """Remove the file of a venue that ends."""
+    if write is not None:
+        write.unlink(missing_ok=True)
