@@ -31,7 +31,7 @@ class FeedHealth:
 
     wire: str
     state: str
-    """up, connecting, stale, down, waiting."""
+    """up, connecting, stale, down, waiting; idle stands by for another and is well."""
     generation: int = 0
     """Counts connections: what was known before the last one is not continued."""
     age_ms: float | None = None
@@ -320,7 +320,7 @@ class Glance:
     told: tuple[str, ...] = ()
     """Newest last."""
     stopped: str = ""
-    """Why no new risk is taken anywhere: halted by the operator, platform not sound; empty when it may be."""
+    """Why no new risk is taken anywhere: told to halt, platform not sound; empty when it may be."""
     core_refused: int = 0
     """Rows that the core could not apply."""
 

@@ -92,7 +92,7 @@ def limits_of(world: Any, money: MoneyShown, markets: NDArray[Any], book: float 
         risky += cost != 0 or int(market["orders_count"]) > 0
         lose_up += max(cost - int(position["down_micros"]), 0)
         lose_down += max(cost - int(position["up_micros"]), 0)
-    lost = max(-(money.day_realized_usd + money.open_marked_usd), 0.0)
+    lost = max(0.0, -(money.day_realized_usd + money.open_marked_usd))
     tail = max(lose_up, lose_down) / MICROS
     limits = [
         LimitShown(name="position", used=max(costs), most=int(params["position_micros"]) / MICROS, unit="$"),

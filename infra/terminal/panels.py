@@ -22,7 +22,7 @@ from infra.terminal.marks import (
     signed_style,
     table,
 )
-from infra.terminal.plain import feeds_words
+from infra.terminal.plain import WELL, feeds_words
 from infra.terminal.wording import (
     amount_usd,
     cents,
@@ -39,7 +39,7 @@ from infra.terminal.wording import (
 )
 from state.units import BPS, NS_PER_S
 
-GOOD: Final = ("good", "up")
+GOOD: Final = ("good", *WELL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,9 +317,9 @@ def is_over(stage: StageLatency) -> bool:
 
 
 def health_block(glance: Glance) -> Block:
-    """Show how each connection does."""
+    """Show how each connection does, those in trouble first."""
     rows: list[list[Cell]] = []
-    for feed in glance.health:
+    for feed in sorted(glance.health, key=lambda each: each.state in GOOD):
         rate = f"{feed.per_s:,.0f}/s" if feed.per_s is not None else count(feed.frames)
         again = f"{feed.reconnects} reconnects" if feed.reconnects else ""
         lost = f" lost {feed.lost}" if feed.lost else ""

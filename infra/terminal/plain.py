@@ -33,6 +33,9 @@ FEED_WORDS: Final = {
 Names = Mapping[int, str]
 """Slot to the name of its window."""
 
+WELL: Final = ("up", "idle")
+"""States of a connection that are as they should be: an idle one stands by for another."""
+
 FIRST_KIND: Final = int(Kind.FEED_CHANGED)
 """What comes before it in `Kind` is the market's ordinary noise, of which no line is said."""
 
@@ -84,9 +87,9 @@ def _money_parts(money: MoneyShown, kind: str) -> list[str]:
 
 
 def feeds_words(health: tuple[FeedHealth, ...]) -> str:
-    """Say how many feeds are up, and which are not."""
-    bad = [f"{feed.wire} {feed.state}" for feed in health if feed.state != "up"]
-    told = f"feeds {len(health) - len(bad)}/{len(health)} up"
+    """Say how many feeds do well, and which do not."""
+    bad = [f"{feed.wire.replace('_', ' ')} {feed.state}" for feed in health if feed.state not in WELL]
+    told = f"feeds {len(health) - len(bad)}/{len(health)} well"
     return f"{told} ({', '.join(bad)})" if bad else told
 
 

@@ -288,7 +288,7 @@ def _coming(
 def _stopped(world: Any) -> str:
     halted = int(world["halted_code"])
     if halted:
-        return f"halted by the operator ({worded(Word, halted)})"
+        return f"the core was told: {worded(Word, halted)}"
     return "the platform is not sound enough for new risk" if int(world["platform_code"]) else ""
 
 

@@ -49,10 +49,12 @@ def amount_usd(value: float) -> str:
     """Say an amount of money without cents, shortened from ten thousand on: $2,000, $18.4k, $50k, $1.2M."""
     if not isfinite(value):
         return NONE
+    sign = "-" if value <= -0.5 else ""
+    amount = abs(value)
     for size, letter in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= max(size, 10_000.0):
-            return f"${value / size:,.1f}".removesuffix(".0") + letter
-    return f"${value:,.0f}"
+        if amount >= max(size, 10_000.0):
+            return f"{sign}${amount / size:,.1f}".removesuffix(".0") + letter
+    return f"{sign}${amount:,.0f}"
 
 
 def count(value: float) -> str:

@@ -15,7 +15,7 @@ from infra.terminal.memory import average_of, plain
 from infra.terminal.readout import glance_of
 from infra.terminal.view import draw
 from state.desk import View
-from state.events import Source, Token
+from state.events import Source, Token, Word
 from state.prices import Observations
 from state.records import one, rows
 from state.units import MICROS, NS_PER_S
@@ -142,6 +142,14 @@ def test_no_memory_whatever_breaks_the_screen(seed: int, share: float, now_ns: i
     shown = glance(crowd(seed, share), now_ns)
     draw(shown, 80, 24)
     draw(shown, 200, 60)
+
+
+def test_what_the_core_was_told_stops_new_risk_and_says_so() -> None:
+    story = bought()
+    story.say(61, Word.HALT)
+    assert glance(worlds_of(story)).stopped == "the core was told: halt"
+    story.say(62, Word.RESUME)
+    assert glance(worlds_of(story)).stopped == ""
 
 
 def test_latency_is_taken_over_from_the_shell() -> None:

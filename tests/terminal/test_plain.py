@@ -34,7 +34,7 @@ def test_the_status_in_one_line() -> None:
 
 03:04:12 demo 20x | btc-updown-5m-1792638000 closes in 00:48 | BTC 100,061.50 strike 100,000.00 | UP 96.2 %
 [92.1 % .. 98.2 %] book 92c/94c | profit +$17.20 (simulated money, open marked at the bid) | holds 500 UP 0
-DOWN | 1 open orders | feeds 1/2 up (bybit stale) | journal 2.3M rows | conflated 12, lost 0 | faults on:
+DOWN | 1 open orders | feeds 1/2 well (bybit stale) | journal 2.3M rows | conflated 12, lost 0 | faults on:
 silent bybit
 """)
 
@@ -42,7 +42,7 @@ silent bybit
 def test_nothing_known_yet_is_a_line_too() -> None:
     assert folded(status_line(Glance(now_ns=0))) == snapshot("""\
 
-00:00:00 demo 1x | no window yet, BTC - | cash $0.00 (simulated) | holds nothing | feeds 0/0 up | journal 0
+00:00:00 demo 1x | no window yet, BTC - | cash $0.00 (simulated) | holds nothing | feeds 0/0 well | journal 0
 rows
 """)
 
@@ -161,5 +161,5 @@ def test_a_glance_reads_the_same_from_the_story() -> None:
 
 03:01:00 demo 1x | btc-updown-5m-1792638000 closes in 04:00 | BTC 100,090.00 strike 100,000.00 | UP 61.0 %
 [53.5 % .. 68.1 %] book 50c/52c | profit -$0.01 (simulated money, open marked at the bid) | holds 500 UP 0
-DOWN | 1 open orders | feeds 0/0 up | journal 0 rows
+DOWN | 1 open orders | feeds 0/0 well | journal 0 rows
 """)

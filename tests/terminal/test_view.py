@@ -45,7 +45,7 @@ faults on: silent bybit
 ╭─ last decisions ─────────────────────────────────────────────────────────────╮
 │ 03:04:12 #812 may take UP, quote UP  UP 96.2 %  edge 1.4c                    │
 ╰──────────────────────────────────────────────────────────────────────────────╯
-feeds 1/2 up (bybit stale)  p50/p99 ingestion 1.2 ms/9.0 ms, signal 200 us/3.0 …
+feeds 1/2 well (bybit stale)  p50/p99 ingestion 1.2 ms/9.0 ms, signal 200 us/3.…
 journal 2.3M rows 34.0 MB  frames 123,456  conflated 12  lost 0  refused 0  cpu…
 """)
 
@@ -78,8 +78,8 @@ faults on: silent bybit
 │ fees       $3.21  rebates $0.00                          ││                                                          │
 ╰──────────────────────────────────────────────────────────╯╰──────────────────────────────────────────────────────────╯
 ╭─ latency, real time ─────────────────────────────────────╮╭─ feeds ──────────────────────────────────────────────────╮
-│ stage                p50          p99   budget    n      ││ polymarket market  up     41.0 ms  412/s                 │
-│ ingestion         1.2 ms       9.0 ms   100 ms  912      ││ bybit              STALE    4.1 s    120  1 reconnects … │
+│ stage                p50          p99   budget    n      ││ bybit              STALE    4.1 s    120  1 reconnects … │
+│ ingestion         1.2 ms       9.0 ms   100 ms  912      ││ polymarket market  up     41.0 ms  412/s                 │
 │ queue              40 us       1.2 ms           912      ││                                                          │
 │ signal            200 us       3.0 ms   200 ms  912      ││                                                          │
 │ desk              8.0 ms      50.0 ms           912      ││                                                          │
@@ -129,8 +129,19 @@ def test_what_is_wrong_is_said_in_words_not_only_in_colours() -> None:
     assert "710 ms OVER" in shown
     assert "BELOW" in shown
     assert "faults on: silent bybit" in shown
-    halted = replace(evening(), stopped="halted by the operator (halt)")
-    assert "NO NEW RISK: halted by the operator (halt)" in text(halted, 120, 40)
+    halted = replace(evening(), stopped="the core was told: halt")
+    assert "NO NEW RISK: the core was told: halt" in text(halted, 120, 40)
+
+
+def test_a_feed_in_trouble_comes_first_and_one_that_stands_by_is_none() -> None:
+    glance = evening()
+    health = [replace(glance.health[0], wire=f"feed_{number}") for number in range(12)]
+    health += [
+        replace(glance.health[0], wire="rtds", state="idle"),
+        replace(glance.health[1], wire="okx", state="down"),
+    ]
+    assert "okx" in text(replace(glance, health=tuple(health)), 120, 40)
+    assert "feeds 13/14 well (okx down)" in text(replace(glance, health=tuple(health)), 80, 24)
 
 
 def test_a_provisional_strike_says_so() -> None:
