@@ -1,6 +1,9 @@
 """Addresses: where every server of the venue is, for the venue itself, production, and whatever a settings file names."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from urllib.parse import urlsplit
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,10 @@ class Addresses:
     relayer: str = "https://relayer-v2.polymarket.com"
     data_api: str = "https://data-api.polymarket.com"
     geoblock: str = "https://polymarket.com"
+
+    def abroad(self) -> list[str]:
+        """Name the servers that are not on this machine."""
+        return [name for name, address in asdict(self).items() if urlsplit(address).hostname not in LOOPBACK]
 
 
 PRODUCTION = Addresses()

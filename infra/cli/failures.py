@@ -58,6 +58,7 @@ def code_of(error: Exception) -> Exit:
         + _known("infra.runs", "RunMissing")
         + _known("infra.snapshots", "SnapshotRefused")
         + _known("infra.shell.next_door", "VenueFailed")
+        + _known("infra.shell.live", "NotNextDoor")
         + _known("infra.venue_next_door.files", "VenueFileRefused")
         + _known("infra.venues.credentials", "KeyMissing")
         + _known("infra.venues.rest", "CredentialsRefused", "NoAnswer")

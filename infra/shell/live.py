@@ -40,6 +40,10 @@ FAREWELL_S: Final = 3.0
 """How long a stop waits for the venue to take our orders out, in real time."""
 
 
+class NotNextDoor(Exception):
+    """A rehearsal was to send orders to a server that is not on this machine; none is sent, whatever the key."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a session is to be."""
@@ -67,9 +71,13 @@ async def live(plan: Plan, face: Face) -> None:
     """Live one session to its end; the face has the summary afterwards.
 
     Raises:
+        NotNextDoor: a demo's addresses lead off this machine.
         JournalForeign, JournalDamaged, JournalBusy: the folder cannot be gone on with.
         CredentialsRefused: the venue gives us no keys.
     """
+    if plan.mode == "demo" and (abroad := plan.addresses.abroad()):
+        where = f"{abroad[0]} = {getattr(plan.addresses, abroad[0])}"
+        raise NotNextDoor(f"{where}: a demo sends orders to this machine only; take the file of `updown venue --write`")
     records = plan.mode == "record"
     start = None if records else start_from(plan.folder, plan.params, plan.cash_micros)
     session = Session(plan.folder, created_ns=plan.clock.now_ns(), code=plan.code)
