@@ -1,4 +1,4 @@
-"""Addresses: where every server of the venue is, for the venue itself, production, and whatever a settings file names."""
+"""Addresses: where every server is: production, the venue next door, or what a settings file names."""
 
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
