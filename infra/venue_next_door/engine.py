@@ -42,7 +42,8 @@ BEATS_CHECKED_NS: Final = 5 * NS_PER_S
 """... which is looked at so often (venue reference 5.6)."""
 IDLE_NS: Final = NS_PER_S
 BUSY_NS: Final = 50 * NS_PER_MS
-"""Longest stride while a customer has something in the market."""
+"""Longest stride while a customer has something in the market; on a fast clock what this much real time makes of it:"""
+BUSY_REAL_NS: Final = 2 * NS_PER_MS
 LEAST_PAUSE_NS: Final = NS_PER_MS
 MOST_PAUSE_NS: Final = 5 * NS_PER_MS
 """Of real time: how long `run` sleeps between steps. An order that comes in between is matched at once anyway."""
@@ -87,6 +88,7 @@ class Engine:
         self._cash_micros = cash_micros
         self._auto_redeem_s = auto_redeem_s
         self._runway = Runway(source, max(AHEAD_NS, round(AHEAD_REAL_NS * clock.speed_ratio)))
+        self._busy_ns = max(BUSY_NS, round(BUSY_REAL_NS * clock.speed_ratio))
         self._agenda = Agenda()
         self._house = open_house(seed)
         self._shown = ShownBooks(seed, self._house)
@@ -133,7 +135,7 @@ class Engine:
             self._at_ns = min(now_ns, self._runway.next_publish_ns() or now_ns)
             self._agenda.add(now_ns + BEATS_CHECKED_NS, self._check_beats)
         while True:
-            stride_ns = BUSY_NS if any(seat.is_busy for seat in self._till.seats.values()) else IDLE_NS
+            stride_ns = self._busy_ns if any(seat.is_busy for seat in self._till.seats.values()) else IDLE_NS
             self._at_ns = max(self._at_ns, min(now_ns, self._at_ns + stride_ns))
             self._live()
             if self._at_ns >= now_ns:
@@ -157,10 +159,11 @@ class Engine:
         now_ns = self._at_ns
         self._runway.reach(now_ns)
         self._apply(now_ns)
-        self._publish(now_ns)
+        marks = self._marks()
+        self._publish(now_ns, marks)
         if self.faults.switches:
             self._change_ticks(now_ns)
-        self._show(now_ns)
+        self._show(now_ns, marks)
         self._agenda.do_until(now_ns)
 
     def _apply(self, now_ns: int) -> None:
@@ -191,11 +194,10 @@ class Engine:
         self.ledger.settle(window.condition_id, outcome)
         self._settling.spare(window, self._at_ns)
 
-    def _publish(self, now_ns: int) -> None:
+    def _publish(self, now_ns: int, marks: Marks) -> None:
         """Let the crowd's rows leave that are seen by now; windows change between the rows that change them."""
         runway = self._runway
         end = runway.to_publish(now_ns)
-        marks = self._marks() if end > runway.published else {}
         for start, stop, is_life in runway.pieces(runway.published, end):
             rows = runway.rows[start:stop]
             if is_life and rows["kind_code"][-1] == _LISTED:
@@ -215,9 +217,9 @@ class Engine:
                 seat.add_marks(marks)
         return marks
 
-    def _show(self, now_ns: int) -> None:
+    def _show(self, now_ns: int, marks: Marks) -> None:
         """Let what our customers did to the books be seen."""
-        self._shown.mark(self._marks())
+        self._shown.mark(marks)
         if self._taken or self._shown.is_marked:
             taken, self._taken = self._taken, []
             self._tell(self._shown.changes(taken, now_ns + self._outages.skew_ns(), now_ns))
@@ -337,14 +339,14 @@ class Engine:
         """
         self.step()
         answer = self._till.place(account, order, self._at_ns)
-        self._show(self._at_ns)
+        self._show(self._at_ns, self._marks())
         return answer
 
     def cancel(self, account: Account, order_hash: str) -> str:
         """Cancel an order; gives "" when it is gone, else the reason in the venue's words."""
         self.step()
         reason = self._till.cancel(account, order_hash, self._at_ns)
-        self._show(self._at_ns)
+        self._show(self._at_ns, self._marks())
         return reason
 
     def cash_micros(self, account: Account) -> int:

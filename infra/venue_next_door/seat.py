@@ -95,6 +95,8 @@ class Seat:
         self._due_ns, self._open_count = self._exchange["next_deed_ns"], self._exchange["orders_count"]
         self._failure_ppm = self._exchange["terms"]["failure_ppm"]
         self._has_taken = False
+        self._resting: list[tuple[tuple[int, int, int], int]] | None = None
+        """What rests, as of the model's last message; None: to be read again."""
 
     # Time passes.
 
@@ -197,15 +199,21 @@ class Seat:
             marks: (slot, side, price) of Up's book -> [taken, resting] micros.
         """
         if self._open_count[0]:
-            orders = self._exchange["orders"][0]
-            for order in orders[orders["state_code"] == _RESTING]:
-                key = int(order["slot_id"]), int(order["side_code"]), int(order["price_bps"])
-                marks.setdefault(key, [0, 0])[1] += int(order["open_micros"])
+            if self._resting is None:
+                self._resting = self._read_resting()
+            for key, resting in self._resting:
+                marks.setdefault(key, [0, 0])[1] += resting
         if self._has_taken:
             levels = self._exchange["taken"][0]
-            for level in levels[levels["taken_micros"] > 0]:
-                key = int(level["slot_id"]), int(level["side_code"]), int(level["price_bps"])
-                marks.setdefault(key, [0, 0])[0] += int(level["taken_micros"])
+            for taken, slot, side, bps, _ in levels[levels["taken_micros"] > 0].tolist():
+                marks.setdefault((slot, side, bps), [0, 0])[0] += taken
+
+    def _read_resting(self) -> list[tuple[tuple[int, int, int], int]]:
+        orders = self._exchange["orders"][0]
+        resting = orders[orders["state_code"] == _RESTING]
+        names = ("slot_id", "side_code", "price_bps")
+        keys = zip(*(resting[name].tolist() for name in names), strict=True)
+        return [(key, open_micros) for key, open_micros in zip(keys, resting["open_micros"].tolist(), strict=True)]
 
     def forget(self, window: Window) -> None:
         """Forget the orders and trades of a window."""
@@ -217,6 +225,7 @@ class Seat:
     # What the model says.
 
     def _read(self, lines: list[Line]) -> None:
+        self._resting = None
         for place, line in enumerate(lines):
             kind = line[_KIND]
             if kind == _REBATE_PAID:
