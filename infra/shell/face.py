@@ -11,6 +11,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from infra.clock import monotonic_ns
+from infra.shell.restart import ENDS
 from infra.shell.shell import Shell
 from infra.streams.life import Health
 from infra.streams.streams import Streams
@@ -167,7 +168,7 @@ class Face:
             latency=stages_of(shell.latency.table()), counts=self.counts(), digest=shell.core.digest(),
             replay=f"updown replay {folder}", notes=notes,
         )  # fmt: skip
-        if shell.halted_why:
+        if shell.halted_why and shell.halted_why != ENDS:
             told["halted"] = shell.halted_why
         return told
 
