@@ -37,8 +37,8 @@ from infra.venue_next_door.server import VenueServer
 from infra.venues.credentials import throwaway_key
 from infra.venues.rest import Rest
 from infra.venues.signing import Signer
-from infra.wallets import deposit_wallet_of
 from infra.version import ROOT
+from infra.wallets import deposit_wallet_of
 from state.events import Kind, Side, Source
 from state.units import MICROS, NS_PER_S
 

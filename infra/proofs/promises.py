@@ -43,6 +43,7 @@ _FAULTS = "test_clob_faults.py::"
 _V2 = "test_clob_client.py::"
 _SDK = "test_official_client_reads.py::"
 _CEX = "test_cex_servers.py::"
+_CEX_RECORDED = "test_cex_recorded.py::"
 _NEW = "test_polymarket_client.py::"
 _DATA = "test_data_api.py::"
 _CCXT = "test_cex_clients.py::"
@@ -217,30 +218,30 @@ ENDPOINTS: Final = (
 EXCHANGES: Final = (
     _row("6.1", "Binance spot: bookTicker, trade, aggTrade, wrapped and bare",
          "binance_spot bookTicker; binance_spot trade; binance_spot aggTrade; binance_spot bare bookTicker",
-         _TOUCH, _TRADES, _CEX + "test_binance_frames_have_the_form_of_recorded_ones"),
+         _TOUCH, _TRADES, _CEX_RECORDED + "test_binance_frames_have_the_form_of_recorded_ones"),
     _row("6.1", "Binance USD-M: the same with event times",
          "binance_usdm bookTicker; binance_usdm trade; binance_usdm aggTrade; binance_usdm bare bookTicker",
-         _TOUCH, _TRADES, _CEX + "test_binance_frames_have_the_form_of_recorded_ones"),
+         _TOUCH, _TRADES, _CEX_RECORDED + "test_binance_frames_have_the_form_of_recorded_ones"),
     _row("6.1", "Binance: SUBSCRIBE answered by id, too much talk sent away", "binance_spot answer",
          _CEX + "test_binance_answers_by_method_and_id_and_sends_away_who_talks_too_much"),
     _row("6.1", "Binance: pings, and the end after a day", "",
          _CEX + "test_binance_pings_and_after_a_day_says_so_and_closes"),
     _row("6.2", "Bybit: orderbook.1, publicTrade, tickers", "bybit orderbook; bybit publicTrade; bybit tickers",
-         _TOUCH, _TRADES, _TICKERS, _CEX + "test_bybit_frames_have_the_form_of_the_fixtures",
+         _TOUCH, _TRADES, _TICKERS, _CEX_RECORDED + "test_bybit_frames_have_the_form_of_the_fixtures",
          _CEX + "test_bybit_repeats_a_quiet_book_with_the_same_update_id"),
     _row("6.2", "Bybit: subscribe, ping, refusals", "bybit subscribe; bybit subscribe refused; bybit ping",
          _CEX + "test_bybit_refuses_in_its_own_words"),
     _row("6.3", "OKX: bbo-tbt, tickers, trades", "okx bbo-tbt; okx tickers; okx trades; okx subscribe",
-         _TOUCH, _TRADES, _TICKERS, _CEX + "test_okx_frames_have_the_form_of_recorded_ones"),
+         _TOUCH, _TRADES, _TICKERS, _CEX_RECORDED + "test_okx_frames_have_the_form_of_recorded_ones"),
     _row("6.3", "OKX: text ping and pong, silence is left", "okx words pong",
          _CEX + "test_okx_answers_ping_with_pong_and_leaves_who_says_nothing_for_half_a_minute"),
     _row("6.4", "Coinbase Exchange: ticker, matches, heartbeat, subscriptions",
          "coinbase_exchange ticker; coinbase_exchange match; coinbase_exchange heartbeat; "
          "coinbase_exchange subscriptions",
-         _TICKERS, _TRADES, _CEX + "test_coinbase_exchange_frames_have_the_form_of_recorded_ones"),
+         _TICKERS, _TRADES, _CEX_RECORDED + "test_coinbase_exchange_frames_have_the_form_of_recorded_ones"),
     _row("6.4", "Coinbase Advanced: ticker, market_trades, heartbeats",
          "coinbase ticker; coinbase market_trades; coinbase heartbeats; coinbase subscriptions",
-         _TICKERS, _TRADES, _CEX + "test_coinbase_advanced_frames_have_the_form_of_the_fixtures"),
+         _TICKERS, _TRADES, _CEX_RECORDED + "test_coinbase_advanced_frames_have_the_form_of_the_fixtures"),
 )  # fmt: skip
 
 ROWS: Final = (*CHANNELS, *ENDPOINTS, *EXCHANGES)
