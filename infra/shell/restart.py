@@ -58,10 +58,13 @@ def resume(shell: Shell, session: Session, played: Played, now_ns: int) -> None:
     session.note({"restarted": True, "commands_completed": len(played.pending)}, now_ns)
     shell.stand_at(max(played.last_seen_ns, now_ns))
     shell.decoder.generations = generations(played)
-    down = np.zeros(len(SOURCES), EVENT)
+    latest: dict[Source, int] = {}
+    for wire, count in shell.decoder.generations.items():
+        latest[SOURCES[wire]] = max(latest.get(SOURCES[wire], 0), count)
+    down = np.zeros(len(latest), EVENT)
     down["kind_code"], down["code_id"] = Kind.FEED_CHANGED, FeedState.DOWN
-    for row, (wire, source) in enumerate(SOURCES.items()):
-        down["source_code"][row], down["ref_id"][row] = source, shell.decoder.generations.get(wire, 0)
+    for row, (source, count) in enumerate(latest.items()):
+        down["source_code"][row], down["ref_id"][row] = source, count
     shell.tell(down)
     halts = [note["halted"] for note in played.notes if "halted" in note]
     if halts and halts[-1] == ENDS:

@@ -74,12 +74,16 @@ class Discovery:
     _told: dict[str, tuple[float, float, Token | None]] = field(default_factory=dict)
     """What the frames of a window have said: price to beat, final price, outcome."""
     _group: asyncio.TaskGroup | None = None
+    _asked_for: list[str] = field(default_factory=list)
+    """Windows that somebody wants followed as soon as this lives."""
 
     async def run(self) -> None:
         """Live until cancelled: at each window's start, begin with the next that came into sight."""
         span_ns = self.span_s * NS_PER_S
         async with asyncio.TaskGroup() as group:
             self._group = group
+            for slug in self._asked_for:
+                self.follow(slug)
             while True:
                 first = self.clock.now_ns() // span_ns
                 for number in range(self.ahead + 1):
@@ -89,8 +93,10 @@ class Discovery:
 
     def follow(self, slug: str) -> None:
         """Follow a window by its name, past ones too: after a restart somebody may still hold something there."""
-        assert self._group is not None, "discovery has begun"
         _, open_ns, span_s = window_of_slug(slug)
+        if self._group is None:
+            self._asked_for.append(slug)
+            return
         if slug not in self._tasks:
             task = self._group.create_task(self._follow(slug, open_ns, open_ns + span_s * NS_PER_S), name=slug)
             self._tasks[slug] = task
