@@ -1,11 +1,11 @@
 """Stories of feeds, prices, clocks and windows that go wrong: what happened at the venue, and what the desk did."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from typing import Final
 
 from infra.feeds.frames import Wire
-from infra.proofs.fault_days import Day, Unseen
+from infra.proofs.fault_days import Day, Play, Seen, Story
+from infra.proofs.fault_desks import Unseen
 from infra.streams.clock_offset import Verdict
 from infra.streams.life import State
 from infra.venue_next_door.faults import Fault
@@ -16,26 +16,6 @@ from state.world import Phase
 
 MARKET: Final = Wire.POLYMARKET_MARKET
 MARKET_NAME: Final = "polymarket_market"
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a story saw, in words."""
-
-    venue: str
-    desk: str
-
-
-Play = Callable[[Day], Awaitable[Seen]]
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """One fault, where it is switched on, and the telling of it, which raises `Unseen` when something is missing."""
-
-    fault: Fault
-    where: str
-    play: Play
 
 
 # ---- the market channel
@@ -78,7 +58,7 @@ async def _silent(day: Day) -> Seen:
     await day.until(lambda: life.generation > generation and life.state is State.UP, "it is connected anew")
     await _whole_again(day)
     _books_went(day, since_ns)
-    why = desk.notes_since(since_ns, "disconnected", MARKET)[0]["why"]
+    why, _ = await _noted(day, since_ns)
     asides = {Reason.NO_BOOK, Reason.BOOK_STALE} & desk.asides_since(since_ns)
     return Seen(
         "the market channel stayed open, answered pings, and said nothing",
@@ -94,7 +74,7 @@ async def _slow_consumer(day: Day) -> Seen:
     with day.on(Fault.SLOW_CONSUMER, MARKET_NAME):
         await day.until(lambda: life.slow_consumer > before, "the close is counted as slow consumer")
         await day.until(lambda: life.generation > generation and life.state is State.UP, "it is connected anew")
-    away_ns = _away_ns(day, since_ns, MARKET)
+    _, away_ns = await _noted(day, since_ns)
     await _whole_again(day)
     _books_went(day, since_ns)
     return Seen(
@@ -104,12 +84,13 @@ async def _slow_consumer(day: Day) -> Seen:
     )
 
 
-def _away_ns(day: Day, since_ns: int, wire: Wire) -> int:
-    ended = day.desk.notes_since(since_ns, "disconnected", wire)
-    came = day.desk.notes_since(since_ns, "connected", wire)
-    if not ended or not came:
-        raise Unseen("the journal tells of the end and of the new beginning")
-    return int(came[0]["at_ns"]) - int(ended[0]["at_ns"])
+async def _noted(day: Day, since_ns: int) -> tuple[str, int]:
+    """Give why the market channel ended, as the journal says, and how long it was away."""
+    heard = day.desk.notes_since
+    await day.until(lambda: bool(heard(since_ns, "disconnected", MARKET)), "the journal tells of the end")
+    ended = heard(since_ns, "disconnected", MARKET)[0]
+    await day.until(lambda: bool(heard(ended["at_ns"], "connected", MARKET)), "and of the new beginning", 60.0)
+    return str(ended["why"]), heard(ended["at_ns"], "connected", MARKET)[0]["at_ns"] - ended["at_ns"]
 
 
 async def _disconnect(day: Day) -> Seen:
@@ -119,10 +100,10 @@ async def _disconnect(day: Day) -> Seen:
         await day.until(lambda: life.generation > generation and life.state is State.UP, "it is connected anew", 60.0)
     await _whole_again(day)
     _books_went(day, since_ns)
-    why = day.desk.notes_since(since_ns, "disconnected", MARKET)[0]["why"]
+    why, away_ns = await _noted(day, since_ns)
     return Seen(
         "the market channel was cut without a closing handshake",
-        f"noted ({why}), books invalid; back after {_s(_away_ns(day, since_ns, MARKET))} as connection "
+        f"noted ({why}), books invalid; back after {_s(away_ns)} as connection "
         f"{life.generation}, books equal to the venue's",
     )
 
@@ -157,7 +138,9 @@ async def _no_snapshot(day: Day) -> Seen:
         if desk.market(slot)["books"]["valid"].any():
             raise Unseen("books are invalid until a snapshot comes")
         await day.until(lambda: life.frames > frames + 20, "changes come without a snapshot")
-        await day.until(lambda: Reason.NO_BOOK in desk.asides_since(since_ns), "the desk stands aside for want of books")
+        await day.until(
+            lambda: Reason.NO_BOOK in desk.asides_since(since_ns), "the desk stands aside for want of books"
+        )
     await _whole_again(day)
     if life.generation != generation + 1:
         raise Unseen("the books came on the same connection, asked for again")
@@ -208,7 +191,9 @@ async def _feed_freeze(day: Day) -> Seen:
     desk, since_ns = day.desk, day.now_ns
     with day.on(Fault.FEED_FREEZE, "binance_spot"):
         frames = desk.life(Wire.BINANCE_SPOT).frames
-        await day.until(lambda: desk.life(Wire.BINANCE_SPOT).frames > frames + 50, "the feed goes on repeating itself", 60.0)
+        await day.until(
+            lambda: desk.life(Wire.BINANCE_SPOT).frames > frames + 50, "the feed goes on repeating itself", 60.0
+        )
         await day.pause(20.0)
     asides = desk.asides_since(since_ns)
     told = "stood aside (FEEDS_DISAGREE)" if Reason.FEEDS_DISAGREE in asides else (
@@ -220,19 +205,19 @@ async def _feed_freeze(day: Day) -> Seen:
 async def _oracle_gap(day: Day) -> Seen:
     await day.at(1, 243.0)
     desk, since_ns = day.desk, day.now_ns
-    slot = desk.shell.slots.taken[day.window(1).slug]
     polybolt, rtds = desk.life(Wire.POLYBOLT), desk.streams.connections[Wire.RTDS]
     before, called = polybolt.silences, rtds.life.generation
     with day.on(Fault.ORACLE_GAP):
         await day.until(lambda: polybolt.silences > before, "the watchdog cuts PolyBolt", 25.0)
         await day.until(lambda: rtds.life.generation > called, "RTDS is called in", 25.0)
+        await day.at(1, 268.0)
     back_ns = day.now_ns
-    await day.until(lambda: Reason.COVERAGE_THIN in desk.asides_since(since_ns, slot), "the desk stands aside", 40.0)
+    await day.until(lambda: Reason.COVERAGE_THIN in desk.asides_since(since_ns), "the desk stands aside", 120.0)
     await day.until(lambda: max(polybolt.last_data_ns, rtds.life.last_data_ns) > back_ns, "prices come again", 60.0)
     return Seen(
         f"the settlement stream said nothing for {_s(back_ns - since_ns)} of a window's last minute",
-        "the watchdog cut PolyBolt, RTDS was called in; too many seconds of the average were missing, so it stood aside "
-        "for the rest of the window (COVERAGE_THIN); prices were heard again",
+        "the watchdog cut PolyBolt, RTDS was called in; too many seconds of the average were missing, so it stood "
+        "aside (COVERAGE_THIN); prices were heard again",
     )
 
 
@@ -257,17 +242,17 @@ async def _clock_skew(day: Day) -> Seen:
         await day.until(lambda: desk.streams.skew.verdict is Verdict.HALT, "the skew is known and judged", 150.0)
         offset_s, bound_s = desk.streams.skew.offset_ns / NS_PER_S, desk.streams.skew.bound_ns / NS_PER_S
         await day.until(lambda: bool(_words(day, since_ns, Word.HALT)), "the core is halted")
-        await day.until(lambda: Reason.HALTED in desk.asides_since(since_ns), "the desk stands aside, halted", 60.0)
+        await day.until(lambda: bool(_halted(day)), "the core is halted")
     await day.until(lambda: desk.streams.skew.verdict is Verdict.GOOD, "the clocks are found together again", 150.0)
     if abs(offset_s - 5.0) > bound_s + 0.25:
         raise Unseen(f"the offset is found to be 5 s, not {offset_s:.2f} s give or take {bound_s:.2f} s")
     desk.shell.halt("the clocks are together again", Word.RESUME)
     resumed_ns = day.now_ns
-    await day.until(lambda: _decides_again(day, resumed_ns), "the desk decides again once resumed")
+    await day.until(lambda: not _halted(day) and _decides(day, resumed_ns), "the desk decides again once resumed")
     return Seen(
         "the venue's clock was 5 s ahead",
-        f"found to be {offset_s:.2f} s ahead, give or take {bound_s:.2f} s; trading halted at once (more than 2 s); after it was gone a person's "
-        "RESUME let it go on",
+        f"found to be {offset_s:.2f} s ahead, give or take {bound_s:.2f} s; trading halted at once (more than 2 s); "
+        "after it was gone a person's RESUME let it go on",
     )
 
 
@@ -275,8 +260,13 @@ def _words(day: Day, since_ns: int, word: Word) -> list[int]:
     return [row["seen_ns"] for row in day.desk.rows_since(since_ns, Kind.OPERATOR_SAID) if row["code_id"] == word]
 
 
-def _decides_again(day: Day, since_ns: int) -> bool:
-    return any(at_ns > since_ns and why is not Reason.HALTED for _, at_ns, why in day.desk.journal.mandates)
+def _halted(day: Day) -> bool:
+    assert day.desk.shell.core is not None, "the desk of a day has a core"
+    return bool(day.desk.shell.core.world["halted_code"])
+
+
+def _decides(day: Day, since_ns: int) -> bool:
+    return any(at_ns > since_ns for _, at_ns, _ in day.desk.journal.mandates)
 
 
 # ---- windows
@@ -323,9 +313,10 @@ async def _wrong_strike(day: Day) -> Seen:
 
 
 async def _not_hydrated(day: Day) -> Seen:
-    desk, hand = day.desk, day.hand_now
+    desk = day.desk
     await day.at(1, -15.0)
-    with day.on(Fault.NOT_HYDRATED):
+    async with day.hand() as hand, AsyncExitStack() as stack:
+        stack.enter_context(day.on(Fault.NOT_HYDRATED))
         await day.at(1, 20.0)
         window = day.window(3)
         await day.until(lambda: window.slug in hand.shell.slots.taken, "the catalogue tells of the window", 60.0)
@@ -357,11 +348,12 @@ async def _unresolved(day: Day) -> Seen:
         phase = Phase(int(desk.market(slot)["phase_code"]))
         if phase is not Phase.CLOSED:
             raise Unseen(f"the window stays CLOSED without an outcome, not {phase.name}")
-    complaint = desk.streams._rest.life(Wire.GAMMA).complaint
+    complaint = next((each.complaint for each in desk.streams.health() if each.wire is Wire.GAMMA), "")
     await day.until(lambda: int(desk.market(slot)["phase_code"]) != Phase.CLOSED, "it settles once resolved", 60.0)
     return Seen(
         f"the first window was resolved only {_s(window.resolved_ns - window.close_ns)} after its close",
-        f"it stayed CLOSED and was asked for all along ({complaint or 'no complaint yet'}); settled when the venue said so",
+        f"it stayed CLOSED and was asked for all along ({complaint or 'no complaint yet'}); settled when the venue "
+        "said so",
     )
 
 

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import uvloop
+
 from evals.proof import Figure, Proof
-from infra.proofs.fault_days import SPEED, Day, Unseen, a_day
+from infra.proofs.fault_days import SPEED, Day, Story, a_day
+from infra.proofs.fault_desks import Unseen
 from infra.proofs.fault_orders import ORDER_STORIES
-from infra.proofs.fault_stories import GAP_STORIES, MARKET_STORIES, PRICE_STORIES, WINDOW_STORIES, Story
+from infra.proofs.fault_stories import GAP_STORIES, MARKET_STORIES, PRICE_STORIES, WINDOW_STORIES
 from infra.proofs.rehearsals import Progress
 from infra.venue_next_door.faults import Fault
 
 NAME: Final = "faults"
 CLAIM: Final = "whatever goes wrong at the venue, the desk notices, stands aside or mends it, and its books stay true"
 STORIES: Final[tuple[Story, ...]] = (
-    *MARKET_STORIES, *PRICE_STORIES, *GAP_STORIES, *(story for lane in WINDOW_STORIES for story in lane), *ORDER_STORIES,
+    *MARKET_STORIES, *PRICE_STORIES, *GAP_STORIES, *(each for lane in WINDOW_STORIES for each in lane), *ORDER_STORIES,
 )  # fmt: skip
 
 
@@ -85,7 +88,7 @@ async def live_bad_days(scratch: Path, told: Callable[[int], None], speed: float
                 group.create_task(_lane(day, stories, done, (1, -60.0)))
             group.create_task(_lane(day, ORDER_STORIES, done, (1, -30.0)))
         ours = await day.cash()
-        import collections; print(day.desk.shell.counts, dict(day.desk.gateway.counts), day.desk.gateway.halt_why, len(day.desk.account.trades), day.desk.shell.latency.table())
+
     order = list(Fault)
     return Days(tuple(sorted(ended, key=lambda each: order.index(each.fault))), *ours)
 
@@ -93,7 +96,7 @@ async def live_bad_days(scratch: Path, told: Callable[[int], None], speed: float
 def prove_faults(_: Path | None, progress: Progress) -> Proof:
     """Live through a bad day and hold that each fault was met as it should be."""
     with tempfile.TemporaryDirectory(prefix="updown-faults-") as home:
-        days = asyncio.run(live_bad_days(Path(home), lambda count: progress(count, len(STORIES))))
+        days = uvloop.run(live_bad_days(Path(home), lambda count: progress(count, len(STORIES))))
     return judged(days)
 
 
@@ -102,7 +105,8 @@ def judged(days: Days) -> Proof:
     held = sum(each.holds for each in days.told)
     missing = [fault.value for fault in Fault if not days.of(fault)]
     figures = (
-        Figure(name="stories that hold", measured=f"{held} of {len(days.told)}", bar="all", holds=held == len(days.told)),
+        Figure(name="stories that hold", measured=f"{held} of {len(days.told)}", bar="all",
+               holds=held == len(days.told)),
         Figure(name="faults without a story", measured=", ".join(missing) or "none", bar="none", holds=not missing),
         Figure(name="the desk's cash by the desk and by the venue, at the end of it all", bar="equal",
                measured=f"${days.desk_cash_micros / 1e6:,.6f} and ${days.venue_cash_micros / 1e6:,.6f}",
