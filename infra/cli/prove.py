@@ -76,6 +76,18 @@ CLAIMS: Final[dict[str, Claim]] = {
         marks=("l2_changes.parquet", "*.journal"),
         needed=False,
     ),
+    "conformance": Claim(
+        claim="the venue next door speaks as the venue does: each endpoint and message, by client or recorded frame",
+        where="infra.proofs.conformance:prove_conformance",
+        recording="raw_frames",
+        marks=("*.jsonl.zst",),
+        needed=False,
+    ),
+    "faults": Claim(
+        claim="whatever goes wrong at the venue, the desk does the right thing and says so",
+        where="infra.proofs.faults:prove_faults",
+        needed=False,
+    ),
     "demo-latency": Claim(
         claim="at real time and real rates the desk stays cool, and a tick becomes a taken order within milliseconds",
         where="infra.proofs.demo_latency:prove_demo_latency",

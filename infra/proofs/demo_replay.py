@@ -94,9 +94,14 @@ def _held_against_venue(place: Any, told: dict[str, Any]) -> list[Figure]:
     """Hold the desk's cash against what the venue's own ledger says the account has."""
     state = state_of(place)
     ours = told["cash"]["ended_usd"]
-    theirs = [account["cash_usd"] for account in state["accounts"]]
+    theirs = [account["cash_usd"] + account["redeemable_usd"] for account in state["accounts"]]
     same = any(abs(ours - each) < 1e-6 for each in theirs)
     shown = ", ".join(f"${each:,.6f}" for each in theirs)
     return [
-        Figure(name="cash by the desk and by the venue", measured=f"${ours:,.6f} and {shown}", bar="equal", holds=same)
+        Figure(
+            name="cash by the desk, and by the venue with what it still has to pay out",
+            measured=f"${ours:,.6f} and {shown}",
+            bar="equal",
+            holds=same,
+        )
     ]

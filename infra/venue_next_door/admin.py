@@ -79,6 +79,7 @@ class Admin:
             "owner": account.owner_address,
             "wallet": account.wallet_address,
             "cash_usd": self.engine.cash_micros(account) / MICROS,
+            "redeemable_usd": self.engine.ledger.all_redeemable(account.api_key) / MICROS,
             "orders": [_order(order) for order in account.orders.values() if order.is_open],
             "orders_count": len(account.orders),
             "trades_count": len(account.trades),

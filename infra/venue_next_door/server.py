@@ -58,6 +58,9 @@ APPS: Final[dict[str, Callable[[Engine], web.Application]]] = {
 }
 """Every host of the venue, by name."""
 
+AUTO_REDEEM_S = 30.0
+"""Winnings are swept so long after a resolution, as for accounts that approved it; the venue names no time (7.1)."""
+
 
 @dataclass(slots=True)
 class VenueServer:
@@ -100,7 +103,9 @@ class VenueServer:
         first = [chunk for chunk in (await asyncio.to_thread(next, rows, None),) if chunk is not None]
         clock = RehearsalClock.starting(market.origin_ns, speed_ratio)
         faults = Faults(clock, list(script))
-        engine = Engine(chain(first, rows), clock, faults, seed=seed, cash_micros=cash_micros)
+        engine = Engine(
+            chain(first, rows), clock, faults, seed=seed, cash_micros=cash_micros, auto_redeem_s=AUTO_REDEEM_S
+        )
         token = os.urandom(24).hex()
         async with AsyncExitStack() as stack:
             stack.callback(engine.close)
