@@ -88,8 +88,8 @@ async def _too_early(day: Day) -> Seen:
     await _drop(day, hand, window, third)
     return Seen(
         "425: the matching restarted, then took post-only orders alone",
-        f"one order was refused (RESTARTING), the next {'never left' if is_paused else 'too, after the pause'}; cancels "
-        "went all the same; a post-only order was taken afterwards",
+        f"one order was refused (RESTARTING), the next {'never left' if is_paused else 'too, after the pause'}; "
+        "cancels went all the same; a post-only order was taken afterwards",
     )
 
 

@@ -215,7 +215,7 @@ async def _oracle_gap(day: Day) -> Seen:
     await day.until(lambda: Reason.COVERAGE_THIN in desk.asides_since(since_ns), "the desk stands aside", 120.0)
     await day.until(lambda: max(polybolt.last_data_ns, rtds.life.last_data_ns) > back_ns, "prices come again", 60.0)
     return Seen(
-        f"the settlement stream said nothing for {_s(back_ns - since_ns)} of a window's last minute",
+        f"the settlement stream said nothing for {_s(back_ns - since_ns)} around the end of a window",
         "the watchdog cut PolyBolt, RTDS was called in; too many seconds of the average were missing, so it stood "
         "aside (COVERAGE_THIN); prices were heard again",
     )
@@ -308,7 +308,7 @@ async def _wrong_strike(day: Day) -> Seen:
     gap = float(desk.market(slot)["strike_gap_bps"])
     return Seen(
         "priceToBeat of the second window was published $50 off",
-        f"held against its own average: {gap:.1f} bps apart, so the gate refused the window (STRIKE_DISPUTED)",
+        f"held against what it had before: {gap:.1f} bps apart, so the gate refused the window (STRIKE_DISPUTED)",
     )
 
 
