@@ -97,11 +97,5 @@ def _held_against_venue(place: Any, told: dict[str, Any]) -> list[Figure]:
     theirs = [account["cash_usd"] + account["redeemable_usd"] for account in state["accounts"]]
     same = any(abs(ours - each) < 1e-6 for each in theirs)
     shown = ", ".join(f"${each:,.6f}" for each in theirs)
-    return [
-        Figure(
-            name="cash by the desk, and by the venue with what it still has to pay out",
-            measured=f"${ours:,.6f} and {shown}",
-            bar="equal",
-            holds=same,
-        )
-    ]
+    name = "cash by the desk, and by the venue with what it still has to pay out"
+    return [Figure(name=name, measured=f"${ours:,.6f} and {shown}", bar="equal", holds=same)]
