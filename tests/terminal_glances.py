@@ -68,7 +68,7 @@ def crowd(seed: int, share: float) -> NDArray[Any]:
     return worlds
 
 
-def evening() -> Glance:
+def evening() -> Glance:  # long: one evening told as data
     """48 seconds before the close: 12 seconds of the average known, a position, an order, a feed in trouble."""
     window = WindowShown(
         slug=SLUG, phase="open", open_ns=OPEN_NS, close_ns=OPEN_NS + 300 * NS_PER_S, now_ns=NOW_NS,

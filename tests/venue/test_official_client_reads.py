@@ -111,13 +111,14 @@ def test_it_authenticates_at_our_polybolt_and_follows_the_settlement_average() -
         async with Stage(ROWS, polybolt_app).open() as stage:
             stage.live_until(0.5)
             account = stage.engine.open_account(OWNER, OWNER, 0)
-            keys = ApiKeyCreds(apiKey=account.api_key, secret=account.secret, passphrase=account.passphrase)
+            spoken = {"apiKey": account.api_key, "secret": account.secret, "passphrase": account.passphrase}
+            keys = ApiKeyCreds(**spoken)
             manager = RealtimeStreamManager(url=environment(stage.url)._config.realtime_ws_url, credentials=keys)
             handle = await manager.subscribe(CryptoTwapPriceSpec(symbols=["btcusd"]))
-            snapshot = await asyncio.wait_for(anext(handle), 10)
+            snapshot: Any = await asyncio.wait_for(anext(handle), 10)
             assert (snapshot.type, snapshot.seq, len(snapshot.payload.data)) == ("subscribe", 1, 120)
             stage.live_until(1.5)
-            update = await asyncio.wait_for(anext(handle), 10)
+            update: Any = await asyncio.wait_for(anext(handle), 10)
             assert (update.type, update.seq, str(update.payload.value)) == ("update", 2, "107990.25000000")
             await manager.close()
 

@@ -122,7 +122,7 @@ def test_our_own_parser_finds_the_same_fill_in_whatever_way_it_is_told(
     parsed = polymarket_user.parse(trade_news(ACCOUNT, trade, NOW_NS))
     assert isinstance(parsed.messages[0], polymarket_user.TradeUpdate)  # type: ignore[union-attr]
     update = parsed.messages[0]  # type: ignore[union-attr]
-    mine = next((maker for maker in update.maker_orders if maker.owner == ACCOUNT.api_key), update)
+    mine: Any = next((maker for maker in update.maker_orders if maker.owner == ACCOUNT.api_key), update)
     assert (mine is not update) == is_maker
     assert (mine.asset_id, mine.side) == (WINDOW.tokens[token], side.name)
     assert round(mine.price * 1000) == mills
