@@ -149,6 +149,17 @@ async def _server_error(day: Day) -> Seen:
     )
 
 
+def _agrees(hand: Desk, order: int) -> bool:
+    """Say whether what was heard of an order is what the venue has: resting or over, and as much filled."""
+    placed, story = hand.at_venue(order), hand.story_of(order)
+    if placed is None or not story:
+        return False
+    filled = sum(float(line.split()[1]) for line in story if line.startswith("FILLED"))
+    states = [line for line in story if not line.startswith(("FILLED", "FEE"))]
+    is_same = states[-1].startswith("RESTING" if placed.is_open else "DONE")
+    return is_same and abs(filled - placed.matched_micros / MICROS) < 1e-6
+
+
 async def _timeout(day: Day) -> Seen:
     hand = day.hand_now
     with day.on(Fault.SILENT, "polymarket_user"), day.on(Fault.TIMEOUT_AFTER_ACCEPTANCE, "/order", 30.0):
@@ -156,16 +167,19 @@ async def _timeout(day: Day) -> Seen:
         order, window = await _rest(day, hand)
         await _heard(day, hand, order, "UNKNOWN", 60.0)
     try:
-        await _heard(day, hand, order, "RESTING", 60.0)
+        await day.until(lambda: _agrees(hand, order), "the desk knows the order as the venue does", 60.0)
     except Unseen as unseen:
-        raise Unseen(f"{unseen}; at the venue: {hand.at_venue(order)}") from None
+        raise Unseen(f"{unseen}; heard {hand.story_of(order)}; at the venue: {hand.at_venue(order)}") from None
+    fate = hand.story_of(order)[-1]
     there = len(hand.account.orders) - orders
     if there != 1 or _posted(hand) != posted + 1 or hand.at_venue(order) is None:
         raise Unseen(f"one intent is one order: the venue has {there}")
-    await _drop(day, hand, window, order)
+    if (placed := hand.at_venue(order)) is not None and placed.is_open:
+        await _drop(day, hand, window, order)
     return Seen(
         "the order was taken, the answer never came, and the user channel was silent",
-        "UNKNOWN; reconciled by its hash to RESTING; the venue's account shows one order for one intent",
+        f"UNKNOWN; reconciled by its hash to {fate}, as the venue has it; the venue's account shows one order for one "
+        "intent",
     )
 
 

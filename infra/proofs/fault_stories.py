@@ -207,17 +207,19 @@ async def _oracle_gap(day: Day) -> Seen:
     desk, since_ns = day.desk, day.now_ns
     polybolt, rtds = desk.life(Wire.POLYBOLT), desk.streams.connections[Wire.RTDS]
     before, called = polybolt.silences, rtds.life.generation
+    # Of the window that ends the average is thin; where the gap lasts into the next one, that has no strike of ours.
+    thin = {Reason.COVERAGE_THIN, Reason.STRIKE_UNKNOWN}
     with day.on(Fault.ORACLE_GAP):
         await day.until(lambda: polybolt.silences > before, "the watchdog cuts PolyBolt", 25.0)
         await day.until(lambda: rtds.life.generation > called, "RTDS is called in", 25.0)
         await day.at(1, 268.0)
     back_ns = day.now_ns
-    await day.until(lambda: Reason.COVERAGE_THIN in desk.asides_since(since_ns), "the desk stands aside", 120.0)
+    await day.until(lambda: bool(thin & desk.asides_since(since_ns)), "the desk stands aside", 120.0)
     await day.until(lambda: max(polybolt.last_data_ns, rtds.life.last_data_ns) > back_ns, "prices come again", 60.0)
     return Seen(
         f"the settlement stream said nothing for {_s(back_ns - since_ns)} around the end of a window",
-        "the watchdog cut PolyBolt, RTDS was called in; too many seconds of the average were missing, so it stood "
-        "aside (COVERAGE_THIN); prices were heard again",
+        "the watchdog cut PolyBolt, RTDS was called in; seconds of the average were missing, so it stood aside "
+        f"({', '.join(sorted(each.name for each in thin & desk.asides_since(since_ns)))}); prices were heard again",
     )
 
 
@@ -321,7 +323,11 @@ async def _not_hydrated(day: Day) -> Seen:
         window = day.window(3)
         await day.until(lambda: window.slug in hand.shell.slots.taken, "the catalogue tells of the window", 60.0)
         order = hand.place(window, 4_000, 10)
-        await day.until(lambda: any("MARKET_NOT_READY" in line for line in hand.story_of(order)), "an order is refused")
+        await day.until(
+            lambda: any("REJECTED" in line or "NONE" in line for line in hand.story_of(order)),
+            "an order is refused",
+            60.0,
+        )
         slot = desk.shell.slots.taken[window.slug]
         if window.hydrated_ns or desk.market(slot)["books"]["valid"].any():
             raise Unseen("a window without tokens on the CLOB has no books")
@@ -333,8 +339,8 @@ async def _not_hydrated(day: Day) -> Seen:
         raise Unseen("the desk gives no mandate for the window before")
     return Seen(
         f"the CLOB knew no tokens of a listed window for {_s(known_ns - window.listed_ns)}",
-        "the window stayed without books and without a mandate, an order there was refused (MARKET_NOT_READY); asked "
-        f"again and again, its books came {_s(day.now_ns - known_ns)} after the CLOB knew it",
+        "the window stayed without books and without a mandate, an order there was refused "
+        f"({hand.story_of(order)[-1]}); asked again and again, its books came {_s(day.now_ns - known_ns)} after the CLOB knew it",
     )
 
 
