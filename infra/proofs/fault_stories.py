@@ -340,7 +340,8 @@ async def _not_hydrated(day: Day) -> Seen:
     return Seen(
         f"the CLOB knew no tokens of a listed window for {_s(known_ns - window.listed_ns)}",
         "the window stayed without books and without a mandate, an order there was refused "
-        f"({hand.story_of(order)[-1]}); asked again and again, its books came {_s(day.now_ns - known_ns)} after the CLOB knew it",
+        f"({hand.story_of(order)[-1]}); asked again and again, its books came {_s(day.now_ns - known_ns)} after the "
+        "CLOB knew it",
     )
 
 
