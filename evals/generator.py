@@ -5,25 +5,49 @@ both books with their trades, listings and settlements, each with the time it ha
 inefficiencies are planted and named in the spec, so that a test knows what there is to find.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
-from evals.generator_feeds import Events, blank, feed_events, feed_states, in_order, oracle_events, travel
-from evals.generator_makers import play
+from evals.generator_feeds import (
+    Events,
+    blank,
+    chain_events,
+    feed_blocks,
+    feed_states,
+    in_order,
+    oracle_events,
+    travel,
+)  # fmt: skip
 from evals.generator_path import LEAD_S, STEP_NS, STEPS_PER_S, Path, draw_path
+from evals.generator_play import play
 from evals.generator_records import MILLS, Crowd, Maker, Scene
-from evals.generator_spec import DEMO, EFFICIENT, LATE_MAKERS, POINT_MAKERS, SPECS, FeedSpec, MarketSpec
+from evals.generator_spec import (
+    BUSY,
+    DEMO,
+    EFFICIENT,
+    LATE_MAKERS,
+    POINT_MAKERS,
+    SPECS,
+    STALE_QUOTES,
+    FeedSpec,
+    MarketSpec,
+)  # fmt: skip
 from state.events import EVENT, LAST_IN_FRAME, Kind, Source, StrikeSource, Token
 from state.records import layout, one
 from state.units import MICROS, NS_PER_MS, NS_PER_S
 
 __all__ = [
-    "DEMO", "EFFICIENT", "LATE_MAKERS", "POINT_MAKERS", "SPECS", "FeedSpec", "MarketSpec", "generate",
+    "BUSY", "DEMO", "EFFICIENT", "LATE_MAKERS", "POINT_MAKERS", "SPECS", "STALE_QUOTES", "FeedSpec", "MarketSpec",
+    "World", "begin_world", "generate",
 ]  # fmt: skip
 
 SLOTS = 8
 SHARES_MIN = 5
 TICK_BPS = 100
-ROOM = 1 << 18
+ROOM = 1 << 17
+POOL = 1 << 18
 
 
 def generate(spec: MarketSpec, seed: int) -> Events:
@@ -31,17 +55,54 @@ def generate(spec: MarketSpec, seed: int) -> Events:
 
     Equal spec and seed give equal bytes. Raises ValueError for a spec that cannot be played.
     """
+    world = begin_world(spec, seed)
+    parts = [feed_states(spec, world.path), world.published, world.chain, world.life]
+    for feed in range(len(spec.feeds)):
+        parts += world.feed(feed)
+    for index in range(spec.windows):
+        parts += [cleared_events(spec, index), world.book(index)]
+    return in_order(np.concatenate(parts))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A stretch of markets with all that is common to its windows drawn, and the chances of all that is not."""
+
+    spec: MarketSpec
+    path: Path
+    published: Events
+    """The settlement stream and its average."""
+    chain: Events
+    life: Events
+    """Listings, strikes, settlements."""
+    feed_seeds: tuple[np.random.SeedSequence, ...]
+    book_seeds: tuple[np.random.SeedSequence, ...]
+
+    def feed(self, number: int) -> Iterator[Events]:
+        """Draw one exchange's messages, block after block."""
+        rng = np.random.default_rng(self.feed_seeds[number])
+        return feed_blocks(self.spec, self.spec.feeds[number], self.path, rng)
+
+    def book(self, index: int) -> Events:
+        """Play one window's book."""
+        return book_events(self.spec, self.path, index, np.random.default_rng(self.book_seeds[index]))
+
+
+def begin_world(spec: MarketSpec, seed: int) -> World:
+    """Draw what is common to all windows of a stretch. Raises ValueError for a spec that cannot be played."""
     check(spec)
-    path_seed, oracle_seed, life_seed, feeds_seed, books_seed = np.random.SeedSequence(seed).spawn(5)
+    path_seed, oracle_seed, chain_seed, life_seed, feeds_seed, books_seed = np.random.SeedSequence(seed).spawn(6)
     path = draw_path(spec, np.random.default_rng(path_seed))
     published = oracle_events(spec, path, np.random.default_rng(oracle_seed))
-    parts = [feed_states(spec, path), published]
-    parts += [life_events(spec, path, published, np.random.default_rng(life_seed))]
-    for feed, one_seed in zip(spec.feeds, feeds_seed.spawn(len(spec.feeds)), strict=True):
-        parts.append(feed_events(spec, feed, path, np.random.default_rng(one_seed)))
-    for index, one_seed in enumerate(books_seed.spawn(spec.windows)):
-        parts += [cleared_events(spec, index), book_events(spec, path, index, np.random.default_rng(one_seed))]
-    return in_order(np.concatenate(parts))
+    return World(
+        spec=spec,
+        path=path,
+        published=published,
+        chain=chain_events(spec, path, np.random.default_rng(chain_seed)),
+        life=life_events(spec, path, published, np.random.default_rng(life_seed)),
+        feed_seeds=tuple(feeds_seed.spawn(len(spec.feeds))),
+        book_seeds=tuple(books_seed.spawn(spec.windows)),
+    )
 
 
 def check(spec: MarketSpec) -> None:
@@ -106,17 +167,20 @@ def _told(kind: Kind, source: Source, index: int, at_ns: int, delay_ms: int) -> 
 
 def book_events(spec: MarketSpec, path: Path, index: int, rng: np.random.Generator) -> Events:
     """Play one window's book from its makers' coming on and give its events in the order we saw them."""
-    uniforms = rng.random(1 << 18)
-    normals = rng.standard_normal(1 << 18)
+    uniforms = rng.random(POOL)
+    normals = rng.standard_normal(POOL)
     makers_seed = int(rng.integers(1 << 62))
-    room = ROOM
+    # Two rows for each change of size, and the books after trades: most of the rows where rates are high.
+    books_per_s = spec.taker_per_s / max(spec.snapshot_every, 1)
+    room = ROOM + int(spec.window_s * (2.0 * spec.flicker_per_s + 300.0 * books_per_s))
     while True:
         rows = np.zeros(room, EVENT)
-        scene = _scene(spec, path, index)
+        scene = begin_scene(spec, path, index)
         makers = _makers(spec, np.random.default_rng(makers_seed))
-        levels = np.zeros((2, MILLS), np.int64)
+        levels, resting = np.zeros((2, MILLS), np.int64), np.zeros((2, MILLS), np.int64)
         play(
-            scene, rows, levels, makers, _crowd(spec), path.usd, path.oracle_sum, path.vol_seen, uniforms, normals
+            scene, rows, levels, resting, makers, _crowd(spec), path.usd, path.oracle_sum, path.vol_seen, uniforms,
+            normals,
         )  # fmt: skip
         if not scene.full:
             break
@@ -133,7 +197,8 @@ def cleared_events(spec: MarketSpec, index: int) -> Events:
     return events
 
 
-def _scene(spec: MarketSpec, path: Path, index: int) -> Scene:
+def begin_scene(spec: MarketSpec, path: Path, index: int) -> Scene:
+    """Set the scene of one window: its times on the grid, its strike, and an empty book."""
     scene = one(Scene)
     scene.slot_id = index % SLOTS
     scene.tick_mills = TICK_BPS // 10
@@ -152,7 +217,8 @@ def _makers(spec: MarketSpec, rng: np.random.Generator) -> "np.ndarray[tuple[int
     makers = np.zeros(count, layout(Maker))
     delays_ms = spec.makers_fast_ms + spec.makers_late_ms + spec.makers_spread_ms * np.linspace(0.0, 1.0, count)
     makers["delay_count"] = np.maximum(np.round(delays_ms * NS_PER_MS / STEP_NS), 1)
-    makers["poll_count"] = 1 + np.arange(count) % 3
+    looks = np.maximum(round(spec.maker_look_ms * NS_PER_MS / STEP_NS), 1)
+    makers["poll_count"] = looks * (1 + np.arange(count) % 3)
     stale = rng.permutation(count) < round(spec.stale_quotes_share * count)
     makers["poll_count"][stale] = rng.integers(2, 6, int(stale.sum())) * STEPS_PER_S
     makers["phase_count"] = rng.integers(0, 1 << 20, count)
@@ -162,6 +228,7 @@ def _makers(spec: MarketSpec, rng: np.random.Generator) -> "np.ndarray[tuple[int
     makers["vol_ratio"] = np.exp(spec.maker_vol_sd * rng.standard_normal(count))
     makers["exit_ns"] = rng.exponential(spec.exit_s, count) * NS_PER_S
     makers["prices_point"] = rng.permutation(count) < round(spec.point_rule_share * count)
+    makers["uses_fine"] = rng.permutation(count) < round(spec.fine_makers_share * count)
     makers["p_quoted"] = -1.0
     return makers
 
@@ -173,13 +240,25 @@ def _crowd(spec: MarketSpec) -> Crowd:
     crowd.noise_keep_ratio = float(np.exp(-2.0 * step_s / 60.0))
     crowd.noise_log = spec.maker_noise_bps * 1e-4 * float(np.sqrt(1.0 - crowd.noise_keep_ratio**2))
     crowd.slack_ratio = spec.maker_slack
+    crowd.deeper_ratio = spec.maker_deeper
+    crowd.touch_ratio = spec.maker_at_touch
+    crowd.size_log = spec.maker_size_sd
+    crowd.taker_log = spec.taker_size_sd
+    crowd.give_ratio = spec.maker_give
     crowd.taker_per_step_ratio = spec.taker_per_s * step_s
     crowd.taker_micros = spec.taker_shares * MICROS
+    crowd.follow_ratio = spec.taker_follow
+    crowd.follow_keep_ratio = float(np.exp(-STEP_NS / (spec.taker_follow_ms * NS_PER_MS)))
     crowd.favourite_per_step_ratio = spec.favourite_per_s * step_s
     crowd.flicker_per_step_ratio = spec.flicker_per_s * step_s
+    crowd.flicker_touch_ratio = spec.flicker_touch_share
+    crowd.patient_micros = spec.patient_shares * MICROS
+    crowd.patient_away_mills = round(spec.patient_away_cents * 10)
+    crowd.patient_exit_ns = spec.patient_exit_s * NS_PER_S
     crowd.spoof_per_step_ratio = spec.spoofs_per_min * step_s / 60.0
     crowd.sniper_delay_count = round(spec.sniper_ms * NS_PER_MS / STEP_NS)
     crowd.sniper_micros = round(spec.sniper_shares * MICROS)
+    crowd.p_sniper_edge = spec.sniper_edge_cents * 0.01
     crowd.sniper_vol_ratio = 1.0
     crowd.hold_ns = round(spec.hold_ms * NS_PER_MS)
     crowd.travel_ns = spec.book_delay_ms * NS_PER_MS

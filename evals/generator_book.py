@@ -15,6 +15,8 @@ BID = 0
 
 TOP = MILLS - 1
 WHOLE_MS_NS = 1_000_000
+ROAD_NS = 200e6
+"""Memory of the road to us."""
 
 _LEVEL, _TRADE, _CLEARED, _TICK = (
     int(Kind.LEVEL_SET),
@@ -43,9 +45,33 @@ def draw_normal(scene: Scene, normals: Floats) -> float:
 
 
 @compiled
+def draw_count(scene: Scene, uniforms: Floats, mean: float) -> int:
+    """Draw how often something happens that does so `mean` times on average (Poisson, by multiplication)."""
+    floor = math.exp(-mean)
+    count, product = 0, draw_uniform(scene, uniforms)
+    while product > floor:
+        count += 1
+        product *= draw_uniform(scene, uniforms)
+    return count
+
+
+@compiled
+def pass_time(scene: Scene, uniforms: Floats, more: int) -> None:
+    """Let some of the time that is left in the running grid step go by, so that `more` other things find room in it."""
+    left_ns = scene.step_end_ns - scene.true_ns
+    scene.true_ns += int(left_ns * 2.0 * draw_uniform(scene, uniforms) / (more + 2.0))
+
+
+@compiled
 def open_frame(scene: Scene, crowd: Crowd, normals: Floats) -> None:
-    """Begin the next frame at the scene's moment: stamp it, and let it travel without overtaking the one before."""
-    travel_ns = crowd.travel_ns * math.exp(crowd.travel_log * draw_normal(scene, normals))
+    """Begin the next frame at the scene's moment: stamp it, and let it travel without overtaking the one before.
+
+    How slow the road is lasts a while: frames a millisecond apart take nearly as long as one another.
+    """
+    keep = math.exp(-(scene.true_ns - scene.road_ns) / ROAD_NS)
+    scene.road_log = keep * scene.road_log + math.sqrt(1.0 - keep * keep) * draw_normal(scene, normals)
+    scene.road_ns = scene.true_ns
+    travel_ns = crowd.travel_ns * math.exp(crowd.travel_log * scene.road_log)
     scene.frame_at_ns = scene.true_ns // WHOLE_MS_NS * WHOLE_MS_NS
     scene.frame_seen_ns = max(scene.frame_seen_ns + 1_000, scene.true_ns + int(travel_ns))
 
@@ -152,8 +178,8 @@ def change_tick(scene: Scene, rows: NDArray[Any], crowd: Crowd, normals: Floats)
 
 @compiled
 def take(
-    scene: Scene, rows: NDArray[Any], levels: Ints, makers: NDArray[Any], crowd: Crowd, uniforms: Floats,
-    normals: Floats, buys_up: bool, limit_mills: int, want_micros: int,
+    scene: Scene, rows: NDArray[Any], levels: Ints, resting: Ints, makers: NDArray[Any], crowd: Crowd,
+    uniforms: Floats, normals: Floats, buys_up: bool, limit_mills: int, want_micros: int,
 ) -> int:  # fmt: skip
     """Match a taker against the book up to its limit, oldest order first; answer the shares (micros) it got."""
     side = ASK if buys_up else BID
@@ -163,7 +189,7 @@ def take(
         if mills == 0 or mills == TOP or (buys_up and mills > limit_mills) or (not buys_up and mills < limit_mills):
             break
         fill = min(want_micros, int(levels[side, mills]))
-        _fill_oldest(scene, makers, side, mills, fill)
+        _fill_oldest(scene, makers, resting, side, mills, fill)
         change_level(scene, levels, side, mills, -fill)
         want_micros -= fill
         got += fill
@@ -190,8 +216,10 @@ def write_touch_frame(scene: Scene, rows: NDArray[Any], crowd: Crowd, normals: F
 
 
 @compiled
-def _fill_oldest(scene: Scene, makers: NDArray[Any], side: int, mills: int, fill_micros: int) -> None:
-    """Take shares from the orders at a price in the order they came; a spoof at that price goes last."""
+def _fill_oldest(
+    scene: Scene, makers: NDArray[Any], resting: Ints, side: int, mills: int, fill_micros: int
+) -> None:  # fmt: skip
+    """Take shares from the orders at a price in the order they came; patient ones next, and a spoof goes last."""
     left = fill_micros
     while left > 0:
         oldest_seq, oldest_maker, oldest_layer = scene.order_seq + 1, -1, -1
@@ -201,7 +229,9 @@ def _fill_oldest(scene: Scene, makers: NDArray[Any], side: int, mills: int, fill
                 if maker.order_mills[layer] == mills and maker.order_seq[layer] < oldest_seq:
                     oldest_seq, oldest_maker, oldest_layer = int(maker.order_seq[layer]), index, layer
         if oldest_maker < 0:
-            scene.spoof_micros -= left
+            patient = min(left, int(resting[side, mills]))
+            resting[side, mills] -= patient
+            scene.spoof_micros -= left - patient
             if scene.spoof_micros <= 0:
                 scene.spoof_mills = 0
             return

@@ -7,7 +7,7 @@ import numpy as np
 
 from evals.generator_spec import MarketSpec
 from state.compiled import compiled
-from state.records import Floats
+from state.records import Floats, Ints
 from state.units import NS_PER_MS, NS_PER_S
 
 STEP_NS = 20 * NS_PER_MS
@@ -20,12 +20,6 @@ LEAD_S = 900
 
 TAIL_S = 180
 
-SEASON = (
-    0.85, 0.80, 0.80, 0.80, 0.80, 0.80, 0.85, 0.95, 1.00, 1.00, 0.95, 0.95,
-    1.00, 1.20, 1.40, 1.40, 1.30, 1.20, 1.10, 1.05, 1.05, 1.00, 0.90, 0.85,
-)  # fmt: skip
-"""Volatility by hour of the day (UTC) against its mean: the European morning, the American open. A rough picture."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
@@ -35,13 +29,13 @@ class Path:
     usd: Floats
     """Efficient price, shape (steps + 1,)."""
     vol: Floats
-    """True volatility of the log price per square root of a second."""
+    """True volatility of the log price per square root of a second, by second."""
     vol_seen: Floats
-    """What a careful observer would estimate of it: two minutes of memory."""
+    """What a careful observer would estimate of it, by second: two minutes of memory."""
     oracle_usd: Floats
-    """The stream's value at each grid point: a short mean, a little behind."""
+    """The stream's value at each whole second: a short mean, a little behind."""
     oracle_sum: Floats
-    """Running integral of it in dollar seconds: differences over the look-back give the average."""
+    """Running integral of it on the grid in dollar seconds: differences over the look-back give the average."""
 
     def step(self, at_ns: int) -> int:
         """Give the grid point at or before a time."""
@@ -49,11 +43,15 @@ class Path:
 
     def average_usd(self, at_s: int, lookback_s: int) -> float:
         """Give the published average over the `lookback_s` before a second, or the point value for 0; 8 decimals."""
-        end = self.step(at_s * NS_PER_S)
+        return float(self.averages_usd(np.array([at_s]), lookback_s)[0])
+
+    def averages_usd(self, at_s: Ints, lookback_s: int) -> Floats:
+        """Give the same for many seconds."""
+        ends = at_s - self.start_ns // NS_PER_S
         if lookback_s == 0:
-            return round(float(self.oracle_usd[end]), 8)
-        total = self.oracle_sum[end] - self.oracle_sum[end - lookback_s * STEPS_PER_S]
-        return round(float(total) / lookback_s, 8)
+            return np.round(self.oracle_usd[ends], 8)
+        ends = ends * STEPS_PER_S
+        return np.round((self.oracle_sum[ends] - self.oracle_sum[ends - lookback_s * STEPS_PER_S]) / lookback_s, 8)
 
 
 def draw_path(spec: MarketSpec, rng: np.random.Generator) -> Path:
@@ -62,24 +60,39 @@ def draw_path(spec: MarketSpec, rng: np.random.Generator) -> Path:
     seconds = LEAD_S + spec.windows * spec.window_s + TAIL_S
     steps = seconds * STEPS_PER_S
     step_s = STEP_NS / NS_PER_S
-    wander = spec.vol_fast_sd * wandering(seconds, 90.0, rng) + spec.vol_slow_sd * wandering(seconds, 1_800.0, rng)
-    # Mean one in variance, so that `vol_bps` stays the ordinary volatility whatever the clustering.
-    wander -= spec.vol_fast_sd**2 + spec.vol_slow_sd**2
-    hours = ((first_s + np.arange(seconds)) // 3600) % 24
-    vol_by_s = spec.vol_bps * 1e-4 * np.asarray(SEASON)[hours] * np.exp(wander)
-    vol = np.repeat(vol_by_s, STEPS_PER_S)
-    moves = vol * math.sqrt(step_s) * rng.standard_normal(steps)
+    memories_s = ((spec.vol_burst_sd, 3.0), (spec.vol_fast_sd, 90.0), (spec.vol_slow_sd, 1_800.0))
+    wander = np.zeros(seconds)
+    for sd, memory_s in memories_s:
+        # Mean one in variance, so that `vol_bps` stays the ordinary volatility whatever the clustering.
+        wander += sd * wandering(seconds, memory_s, rng) - sd * sd
+    vol = spec.vol_bps * 1e-4 * season_at(spec, first_s + np.arange(seconds)) * np.exp(wander)
+    moves = rng.standard_normal(steps)
+    moves *= np.repeat(vol * math.sqrt(step_s), STEPS_PER_S)
     jumps = rng.random(steps) < spec.jumps_per_hour * step_s / 3600.0
     count = int(jumps.sum())
     moves[jumps] += rng.exponential(spec.jump_bps * 1e-4, count) * rng.choice((-1.0, 1.0), count)
-    usd = spec.start_usd * np.exp(np.concatenate(([0.0], np.cumsum(moves))))
-    oracle_usd = trailing_mean(usd, spec.oracle_smooth_ms, spec.oracle_behind_ms)
+    usd = np.concatenate(([0.0], np.cumsum(moves)))
+    del moves, jumps
+    np.exp(usd, out=usd)
+    usd *= spec.start_usd
+    oracle_usd = smoothed(usd, spec.oracle_smooth_ms, spec.oracle_behind_ms) * (1.0 - spec.oracle_slow_share)
+    oracle_usd += smoothed(usd, spec.oracle_slow_ms, spec.oracle_behind_ms) * spec.oracle_slow_share
     oracle_sum = np.concatenate(([0.0], np.cumsum(oracle_usd[1:] * step_s)))
-    memory = 1.0 / (120.0 * STEPS_PER_S)
-    vol_seen = np.sqrt(forgetting_mean(np.append(vol, vol[-1]) ** 2, memory))
     return Path(
-        start_ns=first_s * NS_PER_S, usd=usd, vol=vol, vol_seen=vol_seen, oracle_usd=oracle_usd, oracle_sum=oracle_sum
+        start_ns=first_s * NS_PER_S,
+        usd=usd,
+        vol=vol,
+        vol_seen=np.sqrt(forgetting_mean(vol**2, 1.0 / 120.0)),
+        oracle_usd=oracle_usd[::STEPS_PER_S].copy(),
+        oracle_sum=oracle_sum,
     )
+
+
+def season_at(spec: MarketSpec, seconds: Ints) -> Floats:
+    """Give the season's part in volatility at Unix seconds: straight lines between the middles of the hours."""
+    hours = np.arange(-1, 25)
+    values: Floats = np.interp((seconds % 86_400) / 3600.0 - 0.5, hours, np.asarray(spec.season)[hours % 24])
+    return values
 
 
 def wandering(count: int, memory: float, rng: np.random.Generator) -> Floats:
@@ -112,13 +125,10 @@ def forgetting_mean(values: Floats, weight: float) -> Floats:
     return out
 
 
-def trailing_mean(values: Floats, span_ms: float, behind_ms: float) -> Floats:
-    """Give at each grid point the mean over `span_ms` that ended `behind_ms` ago; before the start it stood still."""
-    span = max(round(span_ms * NS_PER_MS / STEP_NS), 1)
+def smoothed(values: Floats, memory_ms: float, behind_ms: float) -> Floats:
+    """Give at each grid point the forgetting mean of the values up to `behind_ms` ago; before, the first one stood."""
     behind = round(behind_ms * NS_PER_MS / STEP_NS)
-    padded = np.concatenate((np.full(span + behind, values[0]), values))
-    # Sums of small differences from the start keep sixteen digits where sums of the prices would lose some.
-    sums = np.concatenate(([0.0], np.cumsum(padded - values[0])))
-    ends = np.arange(len(values)) + span + 1
-    means: Floats = values[0] + (sums[ends] - sums[ends - span]) / span
-    return means
+    # Small differences from the start keep sixteen digits where the prices themselves would lose some.
+    late = np.concatenate((np.zeros(behind), values[: len(values) - behind] - values[0]))
+    weight = 1.0 - math.exp(-STEP_NS / (max(memory_ms, 1e-3) * NS_PER_MS))
+    return values[0] + forgetting_mean(late, weight)

@@ -32,6 +32,8 @@ class Maker(Record):
     exit_ns: I64
     """It drops the losing side so long before the close."""
     prices_point: Flag
+    uses_fine: Flag
+    """It quotes in mills where the venue lets it."""
     noise_log: F64
     """Its running error about the price."""
     p_quoted: F64
@@ -54,9 +56,14 @@ class Scene(Record):
     """Best ask, 1000 when it has none."""
     true_ns: I64
     """The venue's own moment of the running frame."""
+    step_end_ns: I64
+    """When the running grid step ends."""
     frame_at_ns: I64
     """The same as the frame stamps it, in whole milliseconds."""
     frame_seen_ns: I64
+    road_log: F64
+    """How slow the road to us is, against its spread, as of `road_ns`."""
+    road_ns: I64
     rows_count: I64
     full: Flag
     """There was no room for all rows."""
@@ -77,6 +84,10 @@ class Scene(Record):
     sniper_buys: Flag
     sniper_mills: I64
     """Limit of the informed take on its way; 0 when there is none."""
+    excite_ratio: F64
+    """What recent trades add to the chance of the next, a grid step."""
+    taker_buys: Flag
+    """Which way the last uninformed taker went."""
     spoof_due_ns: I64
     spoof_side_code: I64
     spoof_mills: I64
@@ -91,13 +102,35 @@ class Crowd(Record):
     noise_log: F64
     slack_ratio: F64
     """Share of the taker fee that a maker lets its quotes be wrong by."""
+    give_ratio: F64
+    """Share of that which it keeps when it moves after all: 0 goes all the way to its fair value."""
+    deeper_ratio: F64
+    """What each layer further from the touch adds to the size of an order."""
+    touch_ratio: F64
+    """What a size that is changed at the touch is larger by."""
+    size_log: F64
+    """Standard deviation of the logarithm of makers' sizes."""
+    taker_log: F64
     taker_per_step_ratio: F64
     taker_micros: F64
+    follow_ratio: F64
+    """Uninformed takers that each one brings along, on average."""
+    follow_keep_ratio: F64
+    """How much of that is left a grid step later."""
     favourite_per_step_ratio: F64
     flicker_per_step_ratio: F64
+    flicker_touch_ratio: F64
+    """Share of the flicker that is at the touch."""
+    patient_micros: F64
+    """Median size of a patient order in the middle of the grid; none when 0."""
+    patient_away_mills: I64
+    """They stand no nearer to the middle of the book than this."""
+    patient_exit_ns: F64
     spoof_per_step_ratio: F64
     sniper_delay_count: I64
     sniper_micros: I64
+    p_sniper_edge: F64
+    """What it wants beside the fee, in dollars a share."""
     sniper_noise_log: F64
     sniper_vol_ratio: F64
     sniper_prices_point: Flag

@@ -1,21 +1,22 @@
 """The same synthetic stretch as `generate` gives, in pieces, for who lives through it instead of reading it whole.
 
-A venue that runs for a day needs the rows of the next seconds, never those of the day. Books, which are nearly all of
-the rows, are played when their time comes and forgotten when they have been given.
+A venue that runs for a day needs the rows of the next seconds, never those of the day. Books and exchange messages,
+which are nearly all of the rows, are drawn when their time comes and forgotten when they have been given.
 """
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Final
 
 import numpy as np
 
-from evals.generator import book_events, check, cleared_events, life_events, open_s
-from evals.generator_feeds import Events, feed_events, feed_states, in_order, oracle_events
-from evals.generator_path import Path, draw_path
-from evals.generator_spec import FeedSpec, MarketSpec
+from evals.generator import World, begin_world, cleared_events, open_s
+from evals.generator_feeds import Events, block_starts_ns, feed_states, in_order
+from evals.generator_spec import MarketSpec
+from state.events import EVENT
 from state.units import NS_PER_S
 
-CHUNK_S = 10
+CHUNK_S: Final = 10
 """Seen time that one chunk covers at most."""
 
 
@@ -26,7 +27,7 @@ class _Part:
         """Name the time before which no row of it is seen, and how to get them."""
         self.first_ns = first_ns
         self._draw: Callable[[], Events] | None = draw
-        self._rows: Events = np.empty(0)
+        self._rows: Events = np.empty(0, EVENT)
         self._given = 0
 
     def until(self, end_ns: int) -> Events:
@@ -52,8 +53,7 @@ def stream(spec: MarketSpec, seed: int) -> Iterator[Events]:
     are cut between times. Drawing a window's book takes a good part of a second of machine time, at the moment its
     makers come; who serves sockets draws in a thread. Raises ValueError for a spec that cannot be played.
     """
-    check(spec)
-    return _chunks(_parts(spec, seed))
+    return _chunks(_parts(begin_world(spec, seed)))
 
 
 def _chunks(parts: list[_Part]) -> Iterator[Events]:
@@ -67,27 +67,18 @@ def _chunks(parts: list[_Part]) -> Iterator[Events]:
             yield in_order(np.concatenate(due))
 
 
-def _parts(spec: MarketSpec, seed: int) -> list[_Part]:
-    path_seed, oracle_seed, life_seed, feeds_seed, books_seed = np.random.SeedSequence(seed).spawn(5)
-    path = draw_path(spec, np.random.default_rng(path_seed))
-    published = oracle_events(spec, path, np.random.default_rng(oracle_seed))
-    life = life_events(spec, path, published, np.random.default_rng(life_seed))
-    start_ns = path.start_ns
-    parts = [_Part(start_ns, partial(feed_states, spec, path))]
-    parts += [_Part(start_ns, partial(np.asarray, rows)) for rows in (published, life)]
-    for feed, one_seed in zip(spec.feeds, feeds_seed.spawn(len(spec.feeds)), strict=True):
-        parts.append(_Part(start_ns, partial(_feed, spec, feed, path, one_seed)))
-    for index, one_seed in enumerate(books_seed.spawn(spec.windows)):
+def _parts(world: World) -> list[_Part]:
+    spec = world.spec
+    start_ns = world.path.start_ns
+    parts = [_Part(start_ns, partial(feed_states, spec, world.path))]
+    parts += [_Part(start_ns, partial(np.asarray, rows)) for rows in (world.published, world.chain, world.life)]
+    for number in range(len(spec.feeds)):
+        blocks = world.feed(number)
+        # Blocks are drawn in their order: an earlier one is never due later.
+        parts += [_Part(first_ns, partial(next, blocks)) for first_ns in block_starts_ns(spec, world.path)]
+    for index in range(spec.windows):
         told_ns = (open_s(spec, index) - spec.listed_before_s) * NS_PER_S
         quoted_ns = (open_s(spec, index) - spec.quoted_before_s) * NS_PER_S
         parts.append(_Part(told_ns, partial(cleared_events, spec, index)))
-        parts.append(_Part(quoted_ns, partial(_book, spec, path, index, one_seed)))
+        parts.append(_Part(quoted_ns, partial(world.book, index)))
     return parts
-
-
-def _feed(spec: MarketSpec, feed: FeedSpec, path: Path, seed: np.random.SeedSequence) -> Events:
-    return feed_events(spec, feed, path, np.random.default_rng(seed))
-
-
-def _book(spec: MarketSpec, path: Path, index: int, seed: np.random.SeedSequence) -> Events:
-    return book_events(spec, path, index, np.random.default_rng(seed))

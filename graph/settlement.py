@@ -17,8 +17,11 @@ SKILL_MEMORY: Final = 0.02
 
 @compiled
 def settle(world: World, slot: int, outcome: int, final_usd: float) -> None:
-    """Apply the venue's word on who won; a second word on the same window is counted and changes nothing."""
+    """Apply the venue's word on who won; a second word on the same window may only add the price it ended at."""
     market = world.markets[slot]
+    if market.phase_code == Phase.SETTLED and market.outcome_code == outcome and market.final_usd == 0.0:
+        market.final_usd = final_usd
+        return
     if market.phase_code == Phase.SETTLED or outcome > Token.DOWN:
         world.refused_count += 1
         return

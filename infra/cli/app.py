@@ -12,6 +12,7 @@ from infra.cli.failures import CODES, UsageError, fail, guarded
 from infra.cli.journals import import_sources, show, verify
 from infra.cli.live import demo, paper, record
 from infra.cli.prove import bench, prove
+from infra.cli.realism import realism
 from infra.cli.replay import replay
 from infra.cli.rules import rules
 from infra.cli.venue import venue
@@ -31,6 +32,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "paper": paper,
     "record": record,
     "venue": venue,
+    "realism": realism,
     "backtest": backtest,
     "generate": generate,
     "replay": replay,
