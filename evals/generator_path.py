@@ -131,4 +131,5 @@ def smoothed(values: Floats, memory_ms: float, behind_ms: float) -> Floats:
     # Small differences from the start keep sixteen digits where the prices themselves would lose some.
     late = np.concatenate((np.zeros(behind), values[: len(values) - behind] - values[0]))
     weight = 1.0 - math.exp(-STEP_NS / (max(memory_ms, 1e-3) * NS_PER_MS))
-    return values[0] + forgetting_mean(late, weight)
+    smooth: Floats = values[0] + forgetting_mean(late, weight)
+    return smooth

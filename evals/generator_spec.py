@@ -161,13 +161,13 @@ class MarketSpec:
     """Median size at a maker's best level ..."""
     maker_deeper: float = 0.3
     """... and each level further away is larger by so much of that."""
-    maker_size_sd: float = 1.2
+    maker_size_sd: float = 1.195
     """Standard deviation of the logarithm of sizes."""
     fine_makers_share: float = 0.3
     """Share of makers that use the fine tick, and only where the outcome is nearly sure."""
     maker_at_touch: float = 1.65
     """An order that is changed at the touch is larger by this."""
-    exit_s: float = 16.0
+    exit_s: float = 7.5
     """Makers drop the losing side so long before the close (mean of an exponential)."""
     sniper_shares: float = 150.0
     """Most that the informed taker takes at once; 0: there is none."""
@@ -195,7 +195,7 @@ class MarketSpec:
     patient_shares: float = 500.0
     """Median size of the orders that stand at every cent far from the middle; the ends hold more."""
     patient_away_cents: float = 3.5
-    patient_exit_s: float = 25.0
+    patient_exit_s: float = 15.0
     """They leave the losing side so long before the close."""
     spoofs_per_min: float = 2.0
     snapshot_every: int = 150

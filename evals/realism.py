@@ -23,6 +23,9 @@ _MEANS: Final = ("spread", "one-sided", "Brier", "trades a second", "touch chang
 _BLOCKS: Final = ("exchange messages", "exchange trades")
 """Rates known from ten minutes only: any rate that one of their blocks had is good, nine blocks of ten."""
 
+ROUNDED = 1e-4
+"""Bands that are stored in code are rounded to four digits."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
@@ -47,7 +50,8 @@ class Row:
     @property
     def inside(self) -> bool:
         """Whether it is where it should be; what was not measured is not."""
-        return self.band.low <= self.simulated <= self.band.high
+        slack = ROUNDED * abs(self.band.high)  # stored bands have four digits
+        return self.band.low - slack <= self.simulated <= self.band.high + slack
 
 
 def figure_of(name: str, values: Floats) -> float:

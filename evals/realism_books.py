@@ -1,6 +1,6 @@
 """What a window's book is like, in figures that a recording and a generated market can be compared by."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -121,7 +121,7 @@ def trade_gaps(at_ns: Floats, span_s: float) -> Figures:
     }
 
 
-def gather(units: list[Mapping[str, float]]) -> dict[str, Floats]:
+def gather(units: Sequence[Mapping[str, float]]) -> dict[str, Floats]:
     """Give each figure's values over windows or hours; one that a unit does not have is left out."""
     names = dict.fromkeys(name for unit in units for name in unit)
     return {

@@ -74,7 +74,8 @@ def _window(world: World, index: int, prices: dict[Source, Events]) -> Figures:
 
 def _between(rows: Events, low_ns: int, high_ns: int) -> Events:
     found = rows[(rows["kind_code"] == Kind.PRICE_SEEN) & (rows["seen_ns"] >= low_ns) & (rows["seen_ns"] < high_ns)]
-    return found[np.argsort(found["seen_ns"], kind="stable")]
+    sorted_rows: Events = found[np.argsort(found["seen_ns"], kind="stable")]
+    return sorted_rows
 
 
 def _late(world: World, index: int) -> Figures:

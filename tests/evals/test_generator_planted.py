@@ -18,7 +18,7 @@ from evals.generator import (
 )
 from evals.generator_makers import believed_up
 from evals.generator_path import STEPS_PER_S
-from evals.realism_books import ASK, BID, KNOWN, LOOK_COLUMNS, MILLS, TALLY_COLUMNS, walk
+from evals.realism_walk import ASK, BID, KNOWN, LOOK_COLUMNS, MILLS, TALLY_COLUMNS, walk
 from state.events import Token
 from state.records import Floats
 

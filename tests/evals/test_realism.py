@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.generator import BUSY, EFFICIENT, SPECS
+from evals.generator_feeds import Events
 from evals.realism import WINDOWS, Band, all_inside, band_of, figure_of, reaching, side_by_side
 from evals.realism_bands import BANDS, VENUE
 from evals.realism_books import book_figures, change_figures, trade_gaps
@@ -68,7 +69,7 @@ def test_every_stored_band_is_one_and_says_where_it_is_from() -> None:
         assert np.isnan(each.real) or each.low <= each.real <= each.high
 
 
-def book_row(at_s: float, token: int, side: int, cents: int, shares: float, kind: Kind = Kind.LEVEL_SET) -> Floats:
+def book_row(at_s: float, token: int, side: int, cents: int, shares: float, kind: Kind = Kind.LEVEL_SET) -> Events:
     row = np.zeros(1, EVENT)
     row["seen_ns"] = row["at_ns"] = round((OPEN_S + at_s) * S)
     row["kind_code"], row["source_code"] = kind, Source.POLYMARKET_BOOK
@@ -121,7 +122,7 @@ def test_changes_are_counted_by_the_frame_and_by_whether_they_touch_the_best_pri
 
 
 def test_gaps_between_trades() -> None:
-    figures = trade_gaps(np.arange(11) * 50.0 * MS, 0.5)
+    figures = trade_gaps((np.arange(11) * 50.0 * MS).astype(np.float64), 0.5)
     assert figures == {"trades a second": 22.0, "gap between trades, p50 ms": 50.0, "gap between trades, p95 ms": 50.0}
 
 
