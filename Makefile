@@ -17,7 +17,7 @@ export UV_LINK_MODE := copy
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo venue paper record realism generate test lint check fix bench prove backtest replay report graph step studio clean
+.PHONY: help setup demo venue paper record realism generate test rehearse lint check fix bench prove backtest replay report graph step studio clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,7 +60,10 @@ generate: $(READY) ## a made-up recording, the whole desk over it, and the repor
 	$(UPDOWN) generate $(ARGS)
 
 test: $(READY) ## the fast tests (minutes; the first run also compiles the core)
-	.venv/bin/pytest -q $(ARGS)
+	.venv/bin/pytest -q -m "not rehearsal" $(ARGS)
+
+rehearse: $(READY) ## the slow tests: whole venues, other people's clients, faults, played near real time
+	.venv/bin/pytest -q -m rehearsal $(ARGS)
 
 lint: $(READY) ## style, layout, floors, types
 	.venv/bin/ruff check .
@@ -68,7 +71,7 @@ lint: $(READY) ## style, layout, floors, types
 	.venv/bin/lint-imports
 	.venv/bin/mypy
 
-check: lint test ## all that must hold before a commit
+check: lint test rehearse ## all that must hold before a commit
 
 fix: $(READY) ## put style and layout right by machine
 	.venv/bin/ruff check --fix .

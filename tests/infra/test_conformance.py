@@ -18,6 +18,8 @@ from infra.proofs.promises import CLIENTS, ROWS
 from infra.proofs.recorded_types import NOT_SERVED, PAIRS, kind_of, why_not
 from infra.proofs.shapes import differences, shape_of
 
+pytestmark = pytest.mark.rehearsal
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1, max_size=3), inner, max_size=3),

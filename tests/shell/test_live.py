@@ -25,6 +25,8 @@ from state.events import Kind
 from state.params import default_params
 from state.units import MICROS
 
+pytestmark = pytest.mark.rehearsal
+
 CASH_MICROS = 100_000 * MICROS
 SPEED = 20.0
 

@@ -36,6 +36,8 @@ from infra.venues.credentials import Credentials, Secret
 from state.events import EVENT, FeedState, Kind, Side, Source, Token
 from state.units import MICROS, NS_PER_S
 
+pytestmark = pytest.mark.rehearsal
+
 EXCHANGES = (Source.BINANCE, Source.BINANCE_PERP, Source.BYBIT, Source.OKX, Source.COINBASE)
 FIRST_S, LAST_S = -90, 460
 

@@ -1,5 +1,7 @@
 """Other people's client reads the exchanges next door: ccxt, unmodified, told nothing but where the servers are.
 
+pytestmark = pytest.mark.rehearsal
+
 What it cannot read here, and why:
 
 * Order books of depth. Our rows carry best prices only, so there are no `depth`, `orderbook.50`, `books` or `level2`

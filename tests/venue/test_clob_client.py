@@ -25,6 +25,8 @@ from infra.venues.signing import Signer
 from infra.wallets import deposit_wallet_of
 from state.events import Token
 
+pytestmark = pytest.mark.rehearsal
+
 SETTLED = ("MINED", "CONFIRMED")
 
 

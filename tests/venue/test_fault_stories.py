@@ -8,6 +8,8 @@ import uvloop
 from infra.proofs.faults import STORIES, Days, Told, judged, live_bad_days
 from infra.venue_next_door.faults import Fault
 
+pytestmark = pytest.mark.rehearsal
+
 
 @pytest.fixture(scope="module")
 def days(tmp_path_factory: pytest.TempPathFactory) -> Days:

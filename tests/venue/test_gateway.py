@@ -12,6 +12,8 @@ from state.events import Side, Token
 from state.orders import TimeInForce
 from state.units import MICROS, NS_PER_S
 
+pytestmark = pytest.mark.rehearsal
+
 FAK, FOK, GTC, GTD = TimeInForce.FAK, TimeInForce.FOK, TimeInForce.GTC, TimeInForce.GTD
 
 

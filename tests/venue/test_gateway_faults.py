@@ -16,6 +16,8 @@ from infra.venues.heartbeat import Heartbeat
 from state.orders import TimeInForce
 from state.units import MICROS, NS_PER_S
 
+pytestmark = pytest.mark.rehearsal
+
 FAK, FOK, GTC, GTD = TimeInForce.FAK, TimeInForce.FOK, TimeInForce.GTC, TimeInForce.GTD
 
 

@@ -16,6 +16,8 @@ from infra.venues.credentials import throwaway_key
 from infra.venues.signing import Signer
 from state.events import Token
 
+pytestmark = pytest.mark.rehearsal
+
 SETTLED = ("MINED", "CONFIRMED")
 
 

@@ -21,6 +21,8 @@ from infra.venue_next_door.files import VenueFile, VenueFileRefused, read_venue_
 from infra.version import ROOT
 from state.units import NS_PER_S
 
+pytestmark = pytest.mark.rehearsal
+
 # Fault scripts.
 
 SHARES = {Fault.DUPLICATE, Fault.REORDER, Fault.MISSING, Fault.GARBLED, Fault.FAILED_TRADE, Fault.RETRYING_TRADE}
