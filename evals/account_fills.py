@@ -146,7 +146,8 @@ def _follow_orders(book: Book, messages: Rows, row_of: dict[int, int]) -> None:
         kind, state = event["kind_code"], event["code_id"]
         if row < 0 or kind not in (Kind.ORDER_CHANGED, Kind.FILLED):
             continue
-        if not book.arrived_ns[row]:
+        # Answers and reports travel apart: the news of a fill may be here before that of the arrival.
+        if not book.arrived_ns[row] or event["at_ns"] < book.arrived_ns[row]:
             book.arrived_ns[row] = event["at_ns"]
         if not book.told_ns[row] and (kind == Kind.FILLED or state in _WORD):
             book.told_ns[row] = event["seen_ns"]

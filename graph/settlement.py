@@ -19,7 +19,8 @@ SKILL_MEMORY: Final = 0.02
 def settle(world: World, slot: int, outcome: int, final_usd: float) -> None:
     """Apply the venue's word on who won; a second word on the same window may only add the price it ended at."""
     market = world.markets[slot]
-    if market.phase_code == Phase.SETTLED and market.outcome_code == outcome and market.final_usd == 0.0:
+    known = market.phase_code == Phase.SETTLED and market.outcome_code == outcome
+    if known and market.final_usd == 0.0 and final_usd > 0.0:
         market.final_usd = final_usd
         return
     if market.phase_code == Phase.SETTLED or outcome > Token.DOWN:

@@ -156,7 +156,8 @@ def _agrees(hand: Desk, order: int) -> bool:
         return False
     filled = sum(float(line.split()[1]) for line in story if line.startswith("FILLED"))
     states = [line for line in story if not line.startswith(("FILLED", "FEE"))]
-    is_same = states[-1].startswith("RESTING" if placed.is_open else "DONE")
+    # NONE: the desk gave it up after asking long enough, and the venue has it cancelled.
+    is_same = states[-1].startswith("RESTING" if placed.is_open else ("DONE", "NONE"))
     return is_same and abs(filled - placed.matched_micros / MICROS) < 1e-6
 
 

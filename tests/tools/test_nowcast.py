@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from evals.generator import EFFICIENT, MarketSpec, generate
-from evals.generator_path import STEP_NS, draw_path
+from evals.generator_path import draw_path
 from state.compiled import compiled
 from state.events import FeedState, Kind, Source
 from state.feeds import FeedQuality, Nowcast, Prices
@@ -139,9 +139,11 @@ def test_on_generated_feeds_it_is_far_nearer_than_the_stream_and_as_sure_as_it_s
     out = out[(out[:, 0] > first_ns) & (out[:, 0] < last_ns)]
     # The stream's value is a mean that ended a little ago: it stands for the price of its middle.
     caught_up_ns = (spec.oracle_behind_ms + spec.oracle_smooth_ms / 2.0) * MS
-    truth = np.log(path.oracle_usd[((out[:, 0] + caught_up_ns - path.start_ns) / STEP_NS).astype(np.int64)])
+    seconds_ns = np.arange(len(path.oracle_usd)) * S
+    truth = np.log(np.interp(out[:, 0] + caught_up_ns - path.start_ns, seconds_ns, path.oracle_usd))
     error = out[:, 1] - truth
-    assert np.sqrt(np.mean(error**2)) < 0.4 * np.sqrt(np.mean((out[:, 3] - truth) ** 2))
+    # The path keeps the stream once a second, and truth between two seconds is drawn straight: a little of the error is that.
+    assert np.sqrt(np.mean(error**2)) < 0.45 * np.sqrt(np.mean((out[:, 3] - truth) ** 2))
     assert 0.7 < np.sqrt(np.mean(error**2 / out[:, 2])) < 1.4
 
 

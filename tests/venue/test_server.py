@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,11 @@ async def heard(venue: VenueServer, session: ClientSession, name: str, count: in
     return touches
 
 
+def changes(touches: list[Any]) -> list[Any]:
+    """Leave out what only repeats."""
+    return [each for each, _ in groupby(touches)]
+
+
 def is_run_of(part: list[Any], whole: list[Any]) -> bool:
     """Say whether one list lies in the other without a gap."""
     return any(whole[at : at + len(part)] == part for at in range(len(whole) - len(part) + 1))
@@ -94,9 +100,10 @@ def test_every_exchange_tells_what_the_engine_publishes_without_a_gap() -> None:
                 published[int(row["source_code"])].append((float(row["value_usd"]), float(row["other_usd"])))
 
         venue.engine.on_public(listen)
-        said = await asyncio.gather(*(heard(venue, session, name, 40) for name in EXCHANGES))
+        said = await asyncio.gather(*(heard(venue, session, name, 20) for name in EXCHANGES))
         for name, touches in zip(EXCHANGES, said, strict=True):
-            assert is_run_of(touches[1:], published[EXCHANGES[name][1]]), name  # the first may be a snapshot
+            # The first may be a snapshot; Coinbase repeats the touch with each of its trades.
+            assert is_run_of(changes(touches[1:]), changes(published[EXCHANGES[name][1]])), name
 
     lived(story)
 

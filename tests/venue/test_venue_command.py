@@ -158,7 +158,10 @@ def test_a_venue_ends_in_order_when_it_is_asked_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--market", "gold"], "--market gold: no market 'gold'; there are efficient, late-makers, point-makers, demo"),
+        (
+            ["--market", "gold"],
+            "--market gold: no market 'gold'; there are efficient, late-makers, point-makers, stale-quotes, demo, busy",
+        ),
         (["--faults", "none.toml"], "none.toml: no such file; write tables [[fault]] into it"),
         (["--write", "none/venue.json"], "none/venue.json: there is no folder none; make it first"),
         (["--replay", "none"], "none: no such folder; name a journal or a folder of recordings"),
