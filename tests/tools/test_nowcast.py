@@ -142,7 +142,7 @@ def test_on_generated_feeds_it_is_far_nearer_than_the_stream_and_as_sure_as_it_s
     seconds_ns = np.arange(len(path.oracle_usd)) * S
     truth = np.log(np.interp(out[:, 0] + caught_up_ns - path.start_ns, seconds_ns, path.oracle_usd))
     error = out[:, 1] - truth
-    # The path keeps the stream once a second, and truth between two seconds is drawn straight: a little of the error is that.
+    # The path keeps the stream once a second; between two seconds truth is drawn straight, which is part of the error.
     assert np.sqrt(np.mean(error**2)) < 0.45 * np.sqrt(np.mean((out[:, 3] - truth) ** 2))
     assert 0.7 < np.sqrt(np.mean(error**2 / out[:, 2])) < 1.4
 
