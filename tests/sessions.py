@@ -1,6 +1,7 @@
 """A session of the shell over a made-up market, driven by hand: frames at their times, the real desk's mandates."""
 
 import asyncio
+import atexit
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -12,6 +13,7 @@ import numpy as np
 from evals.generator import SPECS, generate
 from infra.feeds.frames import Wire
 from infra.shell.core import Core
+from infra.shell.desk_process import DeskProcess
 from infra.shell.paper import PaperVenue
 from infra.shell.session import Session
 from infra.shell.shell import Shell
@@ -56,6 +58,14 @@ def arrivals(rows: Any) -> list[Arrived]:
     ]
 
 
+@lru_cache(maxsize=1)
+def desk_process() -> DeskProcess:
+    """Give the one desk's process that all tests share, for it takes seconds to start."""
+    process = DeskProcess()
+    atexit.register(process.close)
+    return process
+
+
 def open_shell(folder: Path, now_ns: int, core: Core | None = None, **more: Any) -> Shell:
     """Open a paper session in a folder; must be called inside a running loop."""
     clock = Hand(now_ns)
@@ -63,8 +73,16 @@ def open_shell(folder: Path, now_ns: int, core: Core | None = None, **more: Any)
     began = core or Core(default_params(), CASH_MICROS)
     if session.is_new:
         session.begin(began, {"mode": "paper"}, now_ns)
+    desk = desk_process()
+    desk.part()  # a session that a test left as a crash would leave it listens no more
     return Shell(
-        clock=clock, intake=Intake(clock), session=session, core=began, door=PaperVenue(1, CASH_MICROS), **more
+        desk=desk,
+        clock=clock,
+        intake=Intake(clock),
+        session=session,
+        core=began,
+        door=PaperVenue(1, CASH_MICROS),
+        **more,
     )
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from infra.clock import RehearsalClock
 from infra.feeds.frames import Wire
 from infra.shell.core import COMMAND, Core
+from infra.shell.desk_process import DeskProcess
 from infra.shell.session import Session
 from infra.shell.shell import Shell
 from infra.streams.endpoints import EVERY
@@ -226,8 +227,9 @@ async def a_desk(venue: VenueServer, folder: Path, core: Core | None) -> AsyncIt
         )  # fmt: skip
         stack.push_async_callback(gateway.close)
         shell = Shell(
-            clock=clock, intake=intake, session=journal, core=core, door=gateway, news=gateway, prepare=gateway.prepare
-        )
+            clock=clock, intake=intake, session=journal, core=core, door=gateway, news=gateway,
+            prepare=gateway.prepare, desk=stack.enter_context(DeskProcess()) if core is not None else None,
+        )  # fmt: skip
         found.append(shell)
         stack.callback(shell.close)
         if core is not None:

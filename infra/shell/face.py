@@ -138,13 +138,14 @@ class Face:
         shell = self.shell
         assert shell is not None, "counts of a session that has begun"
         counts, intake, desk = shell.counts, shell.intake, shell.desk
+        cpu_s = _cpu_s() - self._began_cpu_s + (desk.cpu_s if desk is not None else 0.0)
         return Counts(
             frames=counts.frames, rows=counts.rows, commands=sum(counts.commands.values()) - counts.commands["ask"],
             asks=counts.commands["ask"], mandates=counts.mandates,
             coalesced=desk.coalesced_count if desk is not None else 0,
             conflated=sum(intake.conflated.values()), lost=sum(intake.lost.values()),
             refused=shell.decoder.refusals.total, journal_rows=shell.session.journal.next_row,
-            cpu_ratio=(_cpu_s() - self._began_cpu_s) / max((monotonic_ns() - self._began_ns) / NS_PER_S, 1e-9),
+            cpu_ratio=cpu_s / max((monotonic_ns() - self._began_ns) / NS_PER_S, 1e-9),
             rss_bytes=resident_bytes(),
         )  # fmt: skip
 

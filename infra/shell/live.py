@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from infra.addresses import Addresses
 from infra.clock import Clock, monotonic_ns
 from infra.shell.core import COMMAND, Core
+from infra.shell.desk_process import DeskProcess
 from infra.shell.face import Face
 from infra.shell.paper import PaperVenue
 from infra.shell.restart import ENDS, Start, ended_orders, resume, start_from
@@ -93,9 +94,10 @@ async def _live(plan: Plan, face: Face, session: Session, start: Start | None) -
     async with AsyncExitStack() as stack:
         gateway, keys = await stack.enter_async_context(_account(plan, intake, lambda: shell))
         door, news = _door(plan, gateway)
+        desk = stack.enter_context(DeskProcess()) if start is not None else None
         shell = Shell(
             clock=plan.clock, intake=intake, session=session, core=start.core if start is not None else None,
-            door=door, news=news, prepare=gateway.prepare if gateway is not None else None,
+            desk=desk, door=door, news=news, prepare=gateway.prepare if gateway is not None else None,
             watchers=(face,), keep_frames=plan.keep_frames,
         )  # fmt: skip
         stack.callback(shell.close)

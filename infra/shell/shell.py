@@ -15,7 +15,8 @@ from infra.feeds.frames import Wire
 from infra.feeds.listings import Listing
 from infra.feeds.rows import RowsFull
 from infra.shell.core import Core, MandateDiffers, is_ask
-from infra.shell.desk import DeskThread
+from infra.shell.desk import Desk
+from infra.shell.desk_process import DeskProcess
 from infra.shell.latency import Latency, Span
 from infra.shell.session import Session
 from infra.shell.slots import NoSlotFree, Slots
@@ -96,13 +97,14 @@ class Shell:
         intake: Intake,
         session: Session,
         core: Core | None,
+        desk: DeskProcess | None = None,
         door: Door | None = None,
         news: News | None = None,
         prepare: Callable[[Listing, int], None] | None = None,
         watchers: Sequence[Watcher] = (),
         keep_frames: bool = False,
     ) -> None:
-        """Put the parts together; `prepare` is told of each followed window and its slot."""
+        """Put the parts together; a core needs a desk; `prepare` is told of each followed window and its slot."""
         self.clock, self.intake, self.session, self.core = clock, intake, session, core
         self.door, self.news, self._prepare = door, news, prepare
         self._keep_frames, self._watchers = keep_frames, watchers
@@ -123,9 +125,10 @@ class Shell:
         self._settled: set[tuple[int, int]] = set()
         self._told_ns = 0
         self._seen_ns = 0
-        self.desk: DeskThread | None = None
+        self.desk: Desk | None = None
         if core is not None:
-            self.desk = DeskThread(core.params, self._mandate_came, self._desk_failed)
+            assert desk is not None, "a core needs a desk to ask"
+            self.desk = Desk(desk, core.params, self._mandate_came, self._desk_failed)
 
     # --- the loop
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sessions import feed, market, open_shell, stretch
+from sessions import desk_process, feed, market, open_shell, stretch
 
 from infra.feeds.frames import Wire
 from infra.feeds.listings import Listing
 from infra.shell.core import MandateDiffers
-from infra.shell.desk import DeskThread
+from infra.shell.desk import Desk
 from infra.shell.latency import Latency, Span
 from infra.shell.session import play_session
 from infra.shell.shell import Shell
@@ -84,14 +84,14 @@ def test_a_market_whose_run_is_under_way_is_not_run_twice_the_newest_request_wai
         await feed(shell, ROWS)
         assert shell.core is not None
         came: list[int] = []
-        desk = DeskThread(default_params(), lambda rows: came.append(int(rows["mandate_id"][0])), print)
+        shell.close()
+        desk = Desk(desk_process(), default_params(), lambda rows: came.append(int(rows["mandate_id"][0])), print)
         asked = [shell.core.ask(0) for _ in range(4)]
         for each in asked:
             desk.run(each)
         while desk.is_busy:  # noqa: ASYNC110 - the desk tells its own loop, not a test
             await asyncio.sleep(0.001)
         desk.close()
-        shell.close()
         shell.session.close()
         first, *_, last = (each.mandate_id for each in asked)
         assert came == [first, last]
