@@ -239,7 +239,10 @@ DEMO = MarketSpec(name="demo", makers_late_ms=900.0, point_rule_share=0.34, snip
 BUSY = MarketSpec(name="busy", feeds=FEEDS_BUSY, flicker_per_s=530.0, snapshot_every=1)
 """The efficient market at the venue's and the exchanges' own rates: for load tests, and to be held to recordings."""
 
+RUSHED = replace(BUSY, name="rushed", makers_late_ms=900.0, point_rule_share=0.34, sniper_shares=0.0)
+"""The demonstration's late makers at real rates: so that there is something to fire at when orders are timed."""
+
 SPECS: dict[str, MarketSpec] = {
-    spec.name: spec for spec in (EFFICIENT, LATE_MAKERS, POINT_MAKERS, STALE_QUOTES, DEMO, BUSY)
+    spec.name: spec for spec in (EFFICIENT, LATE_MAKERS, POINT_MAKERS, STALE_QUOTES, DEMO, BUSY, RUSHED)
 }
 """Market specs by name."""

@@ -70,7 +70,9 @@ def size(
         taking = (signal.take_mask & (1 << token)) != 0
         if not taking and (signal.quote_mask & (1 << token)) == 0:
             continue
-        price = best_ask_bps(view, token) if taking else int(signal.quote_bps[token])
+        # An offer that is still too dear would be taken at the dearest price we would pay, with the least edge.
+        taken = min(best_ask_bps(view, token), int(signal.take_bps[token]))
+        price = taken if taking else int(signal.quote_bps[token])
         p_win = forecast.p_up if token == 0 else 1.0 - forecast.p_up
         cost = (price + (signal.fee_bps[token] if taking else 0.0)) / BPS
         stake.kelly_ratio[token] = kelly_ratio(p_win, cost) * doubt_ratio(p_win, p_sd, cost) * params.kelly_ratio

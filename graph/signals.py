@@ -20,7 +20,9 @@ def signal(
     """Fill the signal: for each token the edge of taking and the best price to rest a bid at, both after costs.
 
     Both are reckoned at the worse end of the forecast's interval: doubt costs edge. Taking pays the fee at the touch
-    and the drift of fair value while the order is held; quoting pays what toxic flow is thought to cost.
+    and the drift of fair value while the order is held; quoting pays what toxic flow is thought to cost. Taking is
+    allowed already where the offer is within `arm_bps` of what we would pay: the screen fires only at a tick that
+    leaves the whole edge, and that tick does not wait for another run of the desk.
     """
     signal.hold_cost_bps = params.hold_sd_ratio * view.p_hold_sd * BPS
     signal.take_mask = 0
@@ -33,7 +35,10 @@ def signal(
         signal.edge_bps[token] = (
             worse * BPS - ask - signal.fee_bps[token] - signal.hold_cost_bps if ask > 0 else -float(BPS)
         )
-        if ask > 0 and params.may_take_count == 1 and signal.edge_bps[token] >= params.take_edge_bps:
+        wanted = worse * BPS - signal.hold_cost_bps - params.take_edge_bps
+        signal.take_bps[token] = take_price_bps(view, wanted)
+        near = signal.take_bps[token] > 0 and ask - signal.take_bps[token] <= params.arm_bps
+        if ask > 0 and params.may_take_count == 1 and near:
             signal.take_mask |= 1 << token
         highest = worse * BPS - params.quote_edge_bps - flow.cost_bps
         signal.quote_bps[token] = quote_price_bps(highest, bid, ask, int(view.tick_bps))
@@ -47,6 +52,19 @@ def taker_fee_bps(view: View, price_bps: int) -> float:
     """Give the taker fee of one share at a price under the market's own rules, in bps."""
     by_notional = view.fee_by_notional_code == 1
     return fee_bps(float(price_bps), view.fee_rate_ppm, view.fee_exponent_count, by_notional)
+
+
+@compiled
+def take_price_bps(view: View, wanted_bps: float) -> int:
+    """Give the highest price on the grid that costs no more than `wanted_bps` with its fee; -1 when none does."""
+    tick = int(view.tick_bps)
+    if tick <= 0 or wanted_bps <= 0.0:
+        return -1
+    # The fee changes by at most 0.07 of the price's own change: one step below the first guess is always enough.
+    price = int(min(wanted_bps - taker_fee_bps(view, min(int(wanted_bps), BPS)), BPS - tick)) // tick * tick
+    if price + taker_fee_bps(view, price) > wanted_bps:
+        price -= tick
+    return price if price > 0 else -1
 
 
 @compiled

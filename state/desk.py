@@ -156,7 +156,7 @@ class Signal(Record):
     side_code: I64
     """Token to buy: 0 UP, 1 DOWN; 255 none."""
     take_mask: I64
-    """Bit 1: taking UP pays; bit 2: taking DOWN pays."""
+    """Bit 1: taking UP pays, or is so near to it that a tick may make it pay; bit 2: the same for DOWN."""
     quote_mask: I64
     edge_bps: Annotated[Floats, np.float64, (2,)]
     """Edge per share of taking each token, at the interval's worse end, after fee and hold."""
@@ -164,6 +164,8 @@ class Signal(Record):
     hold_cost_bps: F64
     quote_bps: Annotated[Ints, np.int64, (2,)]
     """Best price we would rest a bid at for each token; -1 none."""
+    take_bps: Annotated[Ints, np.int64, (2,)]
+    """Highest price at which taking each token still leaves the wanted edge; -1 none."""
 
 
 class Validation(Record):

@@ -74,6 +74,11 @@ class Params(Record):
     take_edge_bps: Annotated[
         float, np.float64, Bound(100.0, 10.0, 2000.0, "least edge after costs to take, at the worse end", "down")
     ]
+    arm_bps: Annotated[
+        int,
+        np.int64,
+        Bound(200, 0, 2000, "how far above our price the best offer may lie for a mandate to take it", "up"),
+    ]
     quote_edge_bps: Annotated[
         float, np.float64, Bound(150.0, 10.0, 2000.0, "least edge to quote, at the worse end", "down")
     ]

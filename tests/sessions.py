@@ -63,7 +63,7 @@ def desk_process() -> DeskProcess:
     """Give the one desk's process that all tests share, for it takes seconds to start."""
     process = DeskProcess()
     atexit.register(process.close)
-    return process
+    return process.ready()
 
 
 def open_shell(folder: Path, now_ns: int, core: Core | None = None, **more: Any) -> Shell:

@@ -13,7 +13,9 @@ MINUTES: Final = 9.0
 BOOK_FRAMES_PER_S: Final = 500.0
 EXCHANGE_FRAMES_PER_S: Final = 200.0
 EXCHANGES: Final = ("binance_spot", "binance_usdm", "bybit", "okx", "coinbase_exchange", "coinbase")
-EAGER: Final = ("take_edge_bps=10", "quote_edge_bps=10", "keep_edge_bps=0", "cooldown_ns=0", "requote_ns=50000000")
+EAGER: Final = (
+    "take_edge_bps=10", "arm_bps=2000", "quote_edge_bps=10", "keep_edge_bps=0", "cooldown_ns=0", "requote_ns=50000000",
+)  # fmt: skip
 """A desk that acts at the least edge: many orders to time; what they earn is not looked at."""
 NAME: Final = "demo-latency"
 CLAIM: Final = "at real time and real rates the desk stays cool, and a tick becomes a taken order within milliseconds"
@@ -23,7 +25,7 @@ def prove_demo_latency(_: Path | None, progress: Progress, *, minutes: float = M
     """Run a venue and a desk side by side at 1x, and hold rates, the desk's share of a core, and its latencies."""
     with tempfile.TemporaryDirectory(prefix="updown-latency-") as home:
         scratch = Path(home)
-        with venue(scratch, market="busy", speed=1.0, windows=4) as (file, _told):
+        with venue(scratch, market="rushed", speed=1.0, windows=4) as (file, _told):
             words = ["--minutes", f"{minutes:g}", "--windows", "0"]
             words += [word for change in EAGER for word in ("--set", change)]
             desk = Desk(file, scratch / "journal", more=words)

@@ -226,9 +226,12 @@ async def a_desk(venue: VenueServer, folder: Path, core: Core | None) -> AsyncIt
             halted=lambda why: _halt(found[0], why),
         )  # fmt: skip
         stack.push_async_callback(gateway.close)
+        process = None
+        if core is not None:
+            process = await asyncio.to_thread(stack.enter_context(DeskProcess()).ready)
         shell = Shell(
             clock=clock, intake=intake, session=journal, core=core, door=gateway, news=gateway,
-            prepare=gateway.prepare, desk=stack.enter_context(DeskProcess()) if core is not None else None,
+            prepare=gateway.prepare, desk=process,
         )  # fmt: skip
         found.append(shell)
         stack.callback(shell.close)

@@ -20,6 +20,8 @@ import msgspec
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 END_S: Final = 5.0
+READY: Final = b"ready"
+"""The first word that comes out of the process."""
 
 
 class Ask(msgspec.Struct, array_like=True, frozen=True):
@@ -56,7 +58,7 @@ class DeskProcess:
     """The process, seen from the shell; one at a time may listen. Use it as a context."""
 
     def __init__(self) -> None:
-        """Start it; what is asked before it is ready waits in the pipe."""
+        """Start it; `ready` waits until it can answer without delay."""
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._pipe, theirs = Pipe()
         self._process = subprocess.Popen(
@@ -69,6 +71,7 @@ class DeskProcess:
         self._tickets = itertools.count(1)
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Answer)
+        self._is_ready = False
         self.cpu_s = 0.0
 
     @property
@@ -86,8 +89,22 @@ class DeskProcess:
         """End the process."""
         self.close()
 
+    def ready(self) -> "DeskProcess":
+        """Wait until it has loaded the desk and run it once, some seconds; called again it does nothing.
+
+        Raises:
+            DeskFault: it ended instead.
+        """
+        if not self._is_ready:
+            try:
+                self._is_ready = self._pipe.recv_bytes() == READY
+            except (EOFError, OSError):
+                raise self._gone() from None
+        return self
+
     def listen(self, heard: Heard, failed: Failed) -> None:
         """Tell answers, and the end of the process, on the running loop from now on."""
+        assert self._is_ready, "the desk is waited for before it is listened to"
         assert self._loop is None, "somebody listens to this desk already"
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._pipe.fileno(), self._hear, heard, failed)

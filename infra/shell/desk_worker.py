@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from infra.compile_cache import prepare
-from infra.shell.desk_process import Answer, Ask
+from infra.shell.desk_process import READY, Answer, Ask
 
 
 def work(pipe: "Connection[Any, Any]") -> None:
@@ -19,14 +19,17 @@ def work(pipe: "Connection[Any, Any]") -> None:
     from graph.desk import compile_desk, run_desk
     from graph.stages import RECORDS
     from state.desk import Mandate
-    from state.params import Params
+    from state.params import Params, default_params
     from state.records import layout
 
     desk = compile_desk()
     decoder, encoder = msgspec.msgpack.Decoder(Ask), msgspec.msgpack.Encoder()
-    gc.collect()
-    gc.freeze()
+    blank: Any = np.zeros(1, layout(RECORDS["market"]))
     with asyncio.Runner() as runner:
+        runner.run(run_desk(desk, default_params(), blank[0]))
+        gc.collect()
+        gc.freeze()
+        pipe.send_bytes(READY)
         while True:
             try:
                 ask = decoder.decode(pipe.recv_bytes())

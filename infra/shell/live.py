@@ -92,9 +92,9 @@ async def _live(plan: Plan, face: Face, session: Session, start: Start | None) -
     intake = Intake(plan.clock)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
+        desk = await asyncio.to_thread(stack.enter_context(DeskProcess()).ready) if start is not None else None
         gateway, keys = await stack.enter_async_context(_account(plan, intake, lambda: shell))
         door, news = _door(plan, gateway)
-        desk = stack.enter_context(DeskProcess()) if start is not None else None
         shell = Shell(
             clock=plan.clock, intake=intake, session=session, core=start.core if start is not None else None,
             desk=desk, door=door, news=news, prepare=gateway.prepare if gateway is not None else None,

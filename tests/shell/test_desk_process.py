@@ -54,7 +54,7 @@ def test_a_run_that_fails_is_told_as_a_fault_and_the_next_one_is_answered() -> N
 
 
 def test_the_end_of_the_process_is_told_once_and_asking_it_again_is_a_fault() -> None:
-    with DeskProcess() as process:
+    with DeskProcess().ready() as process:
         os.kill(process.pid, signal.SIGKILL)
         (gone,) = told_end(process)
         assert str(gone) == "the desk's process ended with code -9: it gave no reason"
@@ -82,7 +82,7 @@ def told_end(process: DeskProcess) -> list[Answer | DeskFault]:
 
 
 def test_it_ends_with_the_pipe_of_the_session_that_began_it() -> None:
-    process = DeskProcess()
+    process = DeskProcess().ready()
     told(process, view_of().tobytes())
     process.close()
     with pytest.raises(ProcessLookupError):
