@@ -135,6 +135,7 @@ async def _account(
         if plan.mode != "demo":
             yield None, keys
             return
+        rest.safe = lambda: shell().session.safe()
         gateway = Gateway(
             rest, plan.clock, signer, intake,
             recorded=lambda order_id, order_hash: shell().session.note(

@@ -1,5 +1,6 @@
 """A session in its journal: what it began with, every row, mandate and command, and marks to hold a replay against."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.journal.blocks import EntryKind, layout_hash
-from infra.journal.errors import JournalDamaged, JournalForeign
+from infra.journal.errors import JournalDamaged, JournalFailed, JournalForeign
 from infra.journal.reader import Entry, entries, read_notes, read_title_of
 from infra.journal.writer import Journal
 from infra.shell.core import COMMAND, MANDATE, Core, MandateDiffers, is_ask
@@ -38,6 +39,9 @@ class Session:
         self._given = np.zeros(1, EVENT)
         self._given["kind_code"] = _MANDATE_GIVEN
         self._given["source_code"] = Source.OURSELVES
+        self._safe: asyncio.Future[None] | None = None
+        self._safe_seq = -1
+        """What was written when `_safe` was asked for."""
 
     @property
     def is_new(self) -> bool:
@@ -84,9 +88,33 @@ class Session:
         self.journal.append_note({"mark": digest, "event_seq": int(core.world["event_seq"]), "last": last}, now_ns)
         return digest
 
+    async def safe(self) -> None:
+        """Return once everything written so far is safe on disk; who asks for the same waits for the same sync.
+
+        Raises:
+            JournalFailed: it could not be written.
+        """
+        if self._safe is None or self._safe_seq != self.journal.next_seq:
+            loop = asyncio.get_running_loop()
+            self._safe, self._safe_seq = loop.create_future(), self.journal.next_seq
+            asked = self._safe
+            self.journal.when_safe(lambda error: _tell(loop, asked, error))
+        await asyncio.shield(self._safe)
+
     def close(self) -> None:
         """Write out, seal and let go."""
         self.journal.close()
+
+
+def _tell(loop: asyncio.AbstractEventLoop, asked: "asyncio.Future[None]", error: BaseException | None) -> None:
+    """Let those who wait for the disk go on; called from the journal's thread."""
+    if loop.is_closed():
+        return
+    if error is None:
+        loop.call_soon_threadsafe(asked.set_result, None)
+    else:
+        failed = JournalFailed(f"nothing may leave that is not written down, and writing failed: {error}")
+        loop.call_soon_threadsafe(asked.set_exception, failed)
 
 
 @dataclass(slots=True)

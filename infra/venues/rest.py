@@ -1,7 +1,9 @@
 """REST: sealed requests to the venue's order book over warm connections; an answer, or the word that there was none."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import aiohttp
@@ -17,6 +19,10 @@ from state.units import NS_PER_S
 
 TOTAL_S: Final = 3.0
 CONNECT_S: Final = 2.0
+IDLE_S: Final = 20.0
+"""Real seconds without a request after which connections are used, so that they stay. Doubt: how long the venue's
+front lets them idle is not documented; such servers commonly allow a minute or more."""
+ORDER_PATHS: Final = ("/order", "/orders")
 LEAST_S: Final = 2.0
 """However fast the clock runs, an answer gets so many real seconds."""
 FIRST_CURSOR: Final = "MA=="
@@ -68,6 +74,15 @@ class Reply:
             return {}
 
     @property
+    def legs(self) -> "tuple[Reply, ...] | None":
+        """Give the answers of a batch's legs, as if each had come by itself; None when it is no JSON list."""
+        try:
+            parts = _PARTS.decode(self.raw)
+        except READ_ERRORS:
+            return None
+        return tuple(replace(self, raw=bytes(part)) for part in parts)
+
+    @property
     def words(self) -> str:
         """Give what a refusal says, in the venue's words."""
         fields = self.fields
@@ -77,6 +92,7 @@ class Reply:
 
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Any])
+_PARTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Rest:
@@ -87,6 +103,10 @@ class Rest:
         clock: Gives the seconds that requests are sealed with.
         signer: Proves who we are when credentials are asked for.
         credentials: What requests are sealed with; None to derive them with `derive`.
+
+    Attributes:
+        safe: Awaited before an order leaves: returns once everything that was written down of it is safe on disk, so
+            that no crash leaves an order at the venue that we know nothing of. None where nothing is written down.
     """
 
     def __init__(self, address: str, clock: Clock, signer: Signer, credentials: Credentials | None) -> None:
@@ -94,7 +114,10 @@ class Rest:
         self.credentials = credentials
         self.signature_type = signer.signature_type
         self._seal = Seal(signer.address, credentials) if credentials is not None else None
+        self.safe: Callable[[], Awaitable[None]] | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._warming: asyncio.Task[None] | None = None
+        self._used_ns = 0
         self._urls: dict[str, URL] = {}
 
     async def open(self, connections: int = 2) -> None:
@@ -111,9 +134,29 @@ class Rest:
         failed = [each for each in warmed if isinstance(each, BaseException)]
         if len(failed) == len(warmed):  # one that is late costs a handshake later, no more
             raise failed[0]
+        self._warming = asyncio.create_task(self._stay_warm(connections))
+
+    async def _stay_warm(self, connections: int) -> None:
+        """Ask the time over every connection when none was used for a while: a server closes those that are idle.
+
+        The pool hands out the connection that has waited longest, so that the order heartbeat, where it runs, keeps
+        them warm one after the other, and nothing is asked here.
+        """
+        span_ns = round(IDLE_S * NS_PER_S * self._clock.speed_ratio)
+        while True:
+            await self._clock.sleep(span_ns)
+            if self._clock.now_ns() - self._used_ns >= span_ns:
+                await asyncio.gather(*(self._warm() for _ in range(connections)))
+
+    async def _warm(self) -> None:
+        with suppress(NoAnswer):  # a connection that has gone is made anew when it is needed
+            await self.call("GET", "/time", sealed=False)
 
     async def close(self) -> None:
         """Let the connections go."""
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
 
@@ -127,7 +170,9 @@ class Rest:
             NoAnswer: none came in time, or the connection broke.
         """
         assert self._session is not None, "opened before it is used"
-        sent_ns = self._clock.now_ns()
+        if self.safe is not None and method == "POST" and path in ORDER_PATHS:
+            await self._wait_for_disk(self.safe)
+        sent_ns = self._used_ns = self._clock.now_ns()
         if sealed:
             assert self._seal is not None, "credentials before sealed requests"
             headers = self._seal.headers(sent_ns // NS_PER_S, method, path, body)
@@ -141,6 +186,13 @@ class Rest:
             raise NoAnswer(f"{method} {path}: no connection ({type(error).__name__})", unsent=True) from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise NoAnswer(f"{method} {path}: no answer ({type(error).__name__})") from error
+
+    async def _wait_for_disk(self, safe: Callable[[], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.timeout(TOTAL_S):
+                await safe()
+        except TimeoutError as error:
+            raise NoAnswer(f"the disk did not take the order within {TOTAL_S:g} s", unsent=True) from error
 
     def _url(self, path: str) -> URL:
         url = self._urls.get(path)
