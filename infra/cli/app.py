@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from infra.cli.backtest import backtest, generate, report
 from infra.cli.desk import graph, step
+from infra.cli.doctor import doctor
 from infra.cli.failures import CODES, UsageError, fail, guarded
 from infra.cli.journals import import_sources, show, verify
 from infra.cli.live import demo, paper, record
@@ -31,6 +32,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "demo": demo,
     "paper": paper,
     "record": record,
+    "doctor": doctor,
     "venue": venue,
     "realism": realism,
     "backtest": backtest,
