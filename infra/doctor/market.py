@@ -24,6 +24,8 @@ from state.units import NS_PER_S
 SPAN_S: Final = 300
 LOOKBACK_S: Final = 60
 DURATION: Final = "5m"
+LIFE_NS: Final = 120 * NS_PER_S
+"""A window with less than this to live is not the one to look at."""
 AHEAD: Final = 3
 """Windows beyond the present one among which one is looked for that takes orders."""
 _NAME: Final = "rules"
@@ -40,10 +42,11 @@ class LiveMarket:
 
 
 async def find_market(rest: Rest, addresses: Addresses, clock: Clock) -> LiveMarket | str:
-    """Find a window that takes orders, the next ones first, for those have the longest to live; or say why not."""
-    first = clock.now_ns() // (SPAN_S * NS_PER_S)
+    """Find a window that takes orders: the present one while it lives long enough, else the next; or say why not."""
+    span_ns = SPAN_S * NS_PER_S
+    first, lived_ns = divmod(clock.now_ns(), span_ns)
     why = "no window is listed"
-    for number in (*range(1, AHEAD + 1), 0):
+    for number in range(0 if span_ns - lived_ns > LIFE_NS else 1, AHEAD + 1):
         slug = slug_of(Asset.BTC, (first + number) * SPAN_S, SPAN_S)
         found = await _look(rest, addresses, slug)
         if isinstance(found, LiveMarket):

@@ -36,7 +36,9 @@ SETTLING_S: Final = 60.0
 POLL_S: Final = 0.05
 LISTEN_S: Final = 0.3
 """Real seconds that a fresh user channel is given before an order leaves: its log-in has no answer (reference 4.2)."""
-SPEND_MICROS: Final = MICROS
+SPEND_MICROS: Final = MICROS + MICROS // 50
+"""A dollar is the least that may take. Two cents more, for shares are cut to four decimals: whether the venue holds the
+dollar against the money offered or against shares times price is not documented."""
 SLIP_BPS: Final = 200
 """A purchase may cost so much more than the best offer: it must survive the taker hold, and stay about a dollar."""
 FAR_BPS: Final = 1_500
@@ -175,10 +177,13 @@ async def _rest_and_cancel(trip: Trip, clock: Clock, rest: Rest, signer: Signer,
 
 
 async def _far_price(rest: Rest, listing: Listing) -> tuple[Token, int]:
-    """Choose the token whose bid stands higher, and the lowest price of its grid, far below that bid."""
+    """Choose the token whose bid stands higher, and the lowest price of its grid, far below that bid.
+
+    Where nobody bids yet, as in a window that was listed just now, there is no touch to be near to.
+    """
     best = {token: (await _touch(rest, _token_id(listing, token)))[0] for token in Token}
     token = max(best, key=lambda each: best[each])
-    if best[token] - listing.tick_bps < FAR_BPS:
+    if 0 < best[token] < FAR_BPS + listing.tick_bps:
         raise _Failed("no token has a bid far above the lowest price; try in the next window")
     return token, listing.tick_bps
 
@@ -211,7 +216,7 @@ async def _buy(trip: Trip, clock: Clock, rest: Rest, signer: Signer, listing: Li
     if price_bps >= BPS:
         raise _Failed("nothing is offered that could be bought for a dollar")
     shares_micros = -(-SPEND_MICROS * BPS // price_bps)
-    what = f"FAK purchase of {token.name} for $1.00, at most ${price_bps / BPS:g} a share"
+    what = f"FAK purchase of {token.name} for ${SPEND_MICROS / MICROS:.2f}, at most ${price_bps / BPS:g} a share"
     command = _command(clock, token, price_bps, shares_micros, TimeInForce.FAK)
     order_hash, posted_ns = await _post(trip, rest, signer, listing, command, what)
     heard = await _until(
