@@ -372,7 +372,7 @@ class Run:
             broken.append(f"orders rest at the venue at the end: {open_there}")
         if (world["orders"]["state_code"] != 0).any():
             broken.append("the core believes that orders are open at the end")
-        theirs = self.engine.cash_micros(account) + self.engine.ledger.all_redeemable(account.wallet_address)
+        theirs = self.engine.cash_micros(account) + self.engine.ledger.all_redeemable(account.api_key)
         ours = int(world["money"]["cash_micros"])
         if ours != theirs:
             broken.append(f"cash: the core has {ours}, the venue {theirs}")
