@@ -11,6 +11,7 @@ from infra.cli.desk import graph, step
 from infra.cli.doctor import doctor
 from infra.cli.failures import CODES, UsageError, fail, guarded
 from infra.cli.journals import import_sources, show, verify
+from infra.cli.ledger import ledger, statement
 from infra.cli.live import demo, paper, record
 from infra.cli.prove import bench, prove
 from infra.cli.realism import realism
@@ -33,6 +34,8 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "paper": paper,
     "record": record,
     "doctor": doctor,
+    "ledger": ledger,
+    "statement": statement,
     "venue": venue,
     "realism": realism,
     "backtest": backtest,

@@ -37,7 +37,7 @@ def fills(draw: Any, prices: Any = mills, amounts: Any = grains, orders: Any = s
 
 @st.composite
 def histories(draw: Any) -> list[Row]:
-    """News of one window: matches with fees, some failed, some confirmed, sets merged, an end, rebates of later days."""
+    """News of one window: matches with fees, some failed, some confirmed, sets merged, an end, later rebates."""
     rows: list[Row] = []
     for fill in draw(st.lists(fills(), max_size=8)):
         rows.append(fill)
