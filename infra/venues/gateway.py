@@ -216,7 +216,7 @@ class Gateway:
         return False
 
     def _refusal(self, post_only: bool, token_id: str, now_ns: int) -> Reject:
-        if self.halt_why:
+        if self.halt_why or self.is_killed():
             return Reject.FAILED
         if post_only and self.heeding.repricing.must_wait(token_id, now_ns):
             return Reject.POST_ONLY_WOULD_CROSS
@@ -241,7 +241,7 @@ class Gateway:
         if not self.halt_why:
             self.halt_why = why
             if self._halted is not None:
-                self._halted(why)
+                self.soon(self._halted, why)
 
     def _pull_strays(self) -> None:
         while self.news.strays:
@@ -298,6 +298,14 @@ class Gateway:
         if len(rows):
             now_ns = self._clock.now_ns()
             self._intake.put(Arrived(What.ROWS, Wire.CLOB_REST, 0, now_ns, rows=rows))
+
+    def soon(self, call: Callable[..., None], *args: Any) -> None:
+        """Call something after what is being done now: the core may be in the midst of a row when a halt is found."""
+
+        async def do() -> None:
+            call(*args)
+
+        self._spawn(do())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
