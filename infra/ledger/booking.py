@@ -338,6 +338,11 @@ class Booker:
         fills = [fill for each in self.fills.values() for fill in each.fills.values()]
         return sorted(fills, key=lambda fill: (fill.seen_ns, int(fill.key.split()[1])))
 
+    def is_awaiting_end(self, now_ns: int) -> bool:
+        """Say whether a window that we hold has closed without a word yet on who won."""
+        undecided = (each for each in self.windows.values() if each.outcome is None and each.close_ns <= now_ns)
+        return any(any(each.held) for each in undecided)
+
     def outcomes(self) -> dict[str, Token]:
         """Give how windows were decided."""
         return {slug: each.outcome for slug, each in self.windows.items() if each.outcome is not None}
