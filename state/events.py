@@ -26,8 +26,9 @@ means depends on the kind; the table below is the contract. Columns that a kind 
 | FEE_CHARGED     | slot · ref_id order · amount_micros fee in collateral                                             |
 | FILL_REVERSED   | slot · ref_id order · token · side · price_bps · amount_micros: a MATCHED trade FAILED            |
 | REBATE_PAID     | amount_micros                                                                                     |
-| OPERATOR_SAID   | code_id `Word`                                                                                    |
+| OPERATOR_SAID   | code_id `Word` · ref_id for ARM the limit in micros                                               |
 | CHAIN_SEEN      | value_usd base fee in gwei · ref_id head's block time in ns                                       |
+| MERGED          | slot · ref_id merge (0: not of our asking) · amount_micros sets, 0 refused · flags `Reject`       |
 """
 
 from enum import IntEnum
@@ -37,7 +38,7 @@ import numpy as np
 
 from state.records import F64, I32, I64, U8, U16, Record, layout
 
-EVENT_VERSION: Final = 1
+EVENT_VERSION: Final = 2
 
 
 class Kind(IntEnum):
@@ -66,6 +67,7 @@ class Kind(IntEnum):
     REBATE_PAID = 21
     OPERATOR_SAID = 22
     CHAIN_SEEN = 23
+    MERGED = 24
 
 
 class Source(IntEnum):
@@ -143,7 +145,14 @@ class Word(IntEnum):
 
     HALT = 1
     RESUME = 2
+    """Lifts HALT and PULL_ALL; neither arms a desk nor undoes a KILL."""
     PULL_ALL = 3
+    ARM = 4
+    """Allow risk up to a stated limit; lifts DISARM and KILL, no halt."""
+    DISARM = 5
+    """Observe only."""
+    KILL = 6
+    """Stop for good: only arming anew lifts it."""
 
 
 LAST_IN_FRAME: Final = 1

@@ -315,7 +315,7 @@ class Shell:
         if len(orders) == 0:
             return
         for command in orders:
-            self.counts.commands[("", "place", "cancel", "cancel_market")[int(command["act_code"])]] += 1
+            self.counts.commands[Act(int(command["act_code"])).name.lower()] += 1
         for watcher in self._watchers:
             watcher.commands(orders)
         if socket_ns:
