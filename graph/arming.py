@@ -1,8 +1,8 @@
 """Arming: what an operator's word allows and forbids, and what is at risk under the limit that he armed the desk with.
 
 Every word that stops the desk stands by itself: lifting one leaves the others. What the world calls halted is the
-gravest of them. A desk that was never told to observe is armed without a limit: paper, rehearsal and backtest begin like
-that; a live one is told DISARM first of all.
+gravest of them. A desk that was never told to observe is armed without a limit: paper, rehearsal and backtest begin so;
+a live one is told DISARM first of all.
 """
 
 from typing import Final

@@ -77,7 +77,8 @@ class Gateway:
         assert rest.credentials is not None, "credentials come before the gateway"
         self._rest, self._clock, self._signer, self._intake = rest, clock, signer, intake
         self._api_key = rest.credentials.api_key
-        self._recorded, self._answered, self._halted, self._merger = recorded, answered, halted, merge
+        self._recorded, self._answered, self._halted = recorded, answered, halted
+        self.merger = merge
         self.followed = Followed()
         self.news = OrderNews(self._api_key, self.followed)
         self.throttle = Throttle(clock)
@@ -233,7 +234,7 @@ class Gateway:
 
     async def _merge(self, slot: int, merge_id: int, amount_micros: int) -> None:
         """Merge complete sets, and tell what came of it; a merge that nobody here can do is refused at once."""
-        merged = await self._merger(slot, int(amount_micros)) if self._merger is not None else 0
+        merged = await self.merger(slot, int(amount_micros)) if self.merger is not None else 0
         self.counts["merged" if merged else "merges refused"] += 1
         self._put(merged_row(slot, merge_id, merged, self._clock.now_ns()))
 
