@@ -59,8 +59,8 @@ realism: $(READY) ## hold the market next door against recordings; ARGS="--data 
 generate: $(READY) ## a made-up recording, the whole desk over it, and the report
 	$(UPDOWN) generate $(ARGS)
 
-test: $(READY) ## the fast tests (minutes; the first run also compiles the core)
-	.venv/bin/pytest -q -m "not rehearsal" $(ARGS)
+test: $(READY) ## the fast tests, side by side on all cores (minutes; the first run also compiles the core)
+	.venv/bin/pytest -q -m "not rehearsal" --numprocesses auto --dist loadfile $(ARGS)
 
 rehearse: $(READY) ## the slow tests: whole venues, other people's clients, faults, played near real time
 	.venv/bin/pytest -q -m rehearsal $(ARGS)

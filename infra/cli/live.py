@@ -161,6 +161,7 @@ def _stamp() -> str:
 def _live(plan: "Plan", *, plain: bool, as_json: bool, venue: str, words: Any = ()) -> dict[str, Any]:
     import uvloop
 
+    from infra.quiet import quieten
     from infra.shell.face import Face
     from infra.shell.live import live
     from infra.terminal.glance import Mode
@@ -182,8 +183,7 @@ def _live(plan: "Plan", *, plain: bool, as_json: bool, venue: str, words: Any = 
             await live(plan, face)
         return face.summary(words)
 
-    # The desk's thread and the loop share one interpreter: short turns keep the hot loop from waiting for the graph.
-    sys.setswitchinterval(5e-4)
+    quieten()
     return uvloop.run(run())
 
 

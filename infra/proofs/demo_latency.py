@@ -14,9 +14,12 @@ BOOK_FRAMES_PER_S: Final = 500.0
 EXCHANGE_FRAMES_PER_S: Final = 200.0
 EXCHANGES: Final = ("binance_spot", "binance_usdm", "bybit", "okx", "coinbase_exchange", "coinbase")
 EAGER: Final = (
-    "take_edge_bps=10", "arm_bps=2000", "quote_edge_bps=10", "keep_edge_bps=0", "cooldown_ns=0", "requote_ns=50000000",
+    "take_edge_bps=10", "arm_bps=2000", "cooldown_ns=300000000", "may_quote_count=0", "interval_z=0.25",
+    "hold_sd_ratio=0", "fair_weight_ratio=1.5", "fair_doubt_ratio=0", "weight_sd_ratio=0.01", "pause_e_log=10",
+    "order_micros=20000000",
 )  # fmt: skip
-"""A desk that acts at the least edge: many orders to time; what they earn is not looked at."""
+"""A desk that believes its own fair value alone and takes at the least edge: many orders to time, fired by ticks. What
+they earn is not looked at; between two takes it waits, so that a tick fires the next and not the last one's end."""
 NAME: Final = "demo-latency"
 CLAIM: Final = "at real time and real rates the desk stays cool, and a tick becomes a taken order within milliseconds"
 

@@ -1,7 +1,6 @@
 """The inside of the desk's process: take a view, run the LangGraph desk, give the mandate; until the pipe closes."""
 
 import asyncio
-import gc
 import sys
 import time
 from multiprocessing.connection import Connection
@@ -11,6 +10,7 @@ import msgspec
 import numpy as np
 
 from infra.compile_cache import prepare
+from infra.quiet import quieten
 from infra.shell.desk_process import READY, Answer, Ask
 
 
@@ -27,8 +27,7 @@ def work(pipe: "Connection[Any, Any]") -> None:
     blank: Any = np.zeros(1, layout(RECORDS["market"]))
     with asyncio.Runner() as runner:
         runner.run(run_desk(desk, default_params(), blank[0]))
-        gc.collect()
-        gc.freeze()
+        quieten()
         pipe.send_bytes(READY)
         while True:
             try:

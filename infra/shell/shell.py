@@ -316,16 +316,15 @@ class Shell:
             return
         for command in orders:
             self.counts.commands[Act(int(command["act_code"])).name.lower()] += 1
-        for watcher in self._watchers:
-            watcher.commands(orders)
-        if socket_ns:
-            self.latency.add(Span.QUEUE, (taken_ns - socket_ns) / self._per_ms)
-            self.latency.add(Span.SIGNAL, (now_ns - taken_ns) / self._per_ms)
-        for command in orders:
             if int(command["act_code"]) == Act.PLACE:
                 self._fired[int(command["order_id"])] = (socket_ns, now_ns)
         if self.door is not None:
             self.door.send(orders)
+        if socket_ns:
+            self.latency.add(Span.QUEUE, (taken_ns - socket_ns) / self._per_ms)
+            self.latency.add(Span.SIGNAL, (now_ns - taken_ns) / self._per_ms)
+        for watcher in self._watchers:  # people are told last: an order waits for no screen
+            watcher.commands(orders)
 
     def answered(self, order_id: int, sent_ns: int, answered_ns: int) -> None:
         """Keep how long an order took: the door says when it left and when the venue answered, by the clock."""

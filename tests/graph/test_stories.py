@@ -76,14 +76,14 @@ def test_a_whole_window_from_listing_to_settlement() -> None:
             "3 s: desk stands aside: NO_BOOK",
             "4 s: desk stands aside: NO_BOOK",
             "5 s: desk stands aside: NO_BOOK",
-            "6.1 s: desk stands aside: EDGE_THIN",
+            "6.1 s: desk allows take UP, quote -",
             "7 s: desk stands aside: EDGE_THIN",
-            "8 s: desk stands aside: EDGE_THIN",
-            "9 s: desk stands aside: EDGE_THIN",
-            "9.9 s: desk stands aside: EDGE_THIN",
+            "8 s: desk allows take DOWN, quote -",
+            "9 s: desk allows take UP, quote -",
+            "9.9 s: desk allows take UP, quote -",
             "9.9 s: the coin jumps, the book stays where it is",
+            "10.4 s: place order 1: 966.18 UP at 0.51 FAK, TAKE_EDGE",
             "10.4 s: desk allows take UP, quote -",
-            "10.4 s: place order 1: 947.87 UP at 0.51 FAK, TAKE_EDGE",
             "10.8 s: desk allows take UP, quote -",
             "10.8 s: the book has followed",
             "11.4 s: place order 2: 647.02 UP at 0.76 FAK, TAKE_EDGE",
@@ -101,7 +101,7 @@ def test_a_quote_is_pulled_when_its_edge_goes() -> None:
     story = quoting()
     story.answers = False
     story.price(30.2, 99_600.0)
-    assert story.lines == snapshot(["30.2 s: cancel order 1: 1000 UP at 0.50, EDGE_GONE"])
+    assert story.lines == snapshot(["30.2 s: cancel order 1: 966.18 UP at 0.50, EDGE_GONE"])
     assert story.sent[-1].mandate_id == story.sent[0].mandate_id and story.market().orders_count == 1
     story.becomes(30.4, story.sent[0], OrderState.DONE)
     assert story.market().orders_count == story.market().pending_cost_micros == story.market().pending_micros[0] == 0
@@ -129,7 +129,7 @@ def test_a_halt_pulls_all_and_nothing_is_placed_until_work_resumes() -> None:
     story.price(32.5, 99_990.0)
     assert story.lines == snapshot(
         [
-            "30.1 s: cancel order 1: 1000 UP at 0.50, OPERATOR_PULLED",
+            "30.1 s: cancel order 1: 966.18 UP at 0.50, OPERATOR_PULLED",
             "30.4 s: desk stands aside: HALTED",
             "31.5 s: desk stands aside: HALTED",
             "32.5 s: desk allows take -, quote DOWN",
@@ -152,7 +152,7 @@ def test_a_gap_in_the_feed_empties_the_book_and_pulls_what_rests() -> None:
     story.book(31.2, 4_900, 5_100)
     assert story.lines == snapshot(
         [
-            "30.1 s: cancel order 1: 1000 UP at 0.50, BOOK_STALE",
+            "30.1 s: cancel order 1: 966.18 UP at 0.50, BOOK_STALE",
             "30.1 s: desk stands aside: NO_BOOK",
             "30.6 s: a change without a snapshot before it",
             "31 s: desk stands aside: NO_BOOK",
@@ -218,7 +218,7 @@ def test_a_mandate_ends_and_takes_its_quote_with_it() -> None:
     story.answers = False
     story.book(30.5, 4_900, 5_100)
     story.price(31.0, 99_990.0)
-    assert story.lines == snapshot(["31 s: cancel order 1: 1000 UP at 0.50, MANDATE_ENDED"])
+    assert story.lines == snapshot(["31 s: cancel order 1: 966.18 UP at 0.50, MANDATE_ENDED"])
 
 
 def test_no_more_windows_carry_risk_than_allowed() -> None:
