@@ -68,7 +68,7 @@ def _seldom(world: World, event: Event, rulebook: NDArray[Any]) -> int:
         return ALL_SLOTS
     if kind == Kind.FEED_CHANGED:
         return _feed_changed(world, event)
-    if kind == Kind.CHAIN_SEEN or kind == Kind.CEX_TRADED or kind == Kind.TOUCH_CARRIED or kind == Kind.REBATE_PAID:
+    if _is_for_others(kind) or kind == Kind.REBATE_PAID:
         if kind == Kind.REBATE_PAID:
             world.money.rebates_micros += event.amount_micros
             world.money.cash_micros += event.amount_micros
@@ -85,6 +85,13 @@ def _seldom(world: World, event: Event, rulebook: NDArray[Any]) -> int:
         world.refused_count += 1
         return NO_SLOT
     return _in_market(world, market, event)
+
+
+@compiled
+def _is_for_others(kind: int) -> bool:
+    """Say whether rows of a kind are for recordings, checks and the books of account: the core need not know them."""
+    of_market = kind == Kind.CHAIN_SEEN or kind == Kind.CEX_TRADED or kind == Kind.TOUCH_CARRIED
+    return of_market or kind == Kind.FILL_MINED or kind == Kind.FILL_CONFIRMED or kind == Kind.REDEEMED
 
 
 @compiled

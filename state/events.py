@@ -29,6 +29,9 @@ means depends on the kind; the table below is the contract. Columns that a kind 
 | OPERATOR_SAID   | code_id `Word` · ref_id for ARM the limit in micros                                               |
 | CHAIN_SEEN      | value_usd base fee in gwei · ref_id head's block time in ns                                       |
 | MERGED          | slot · ref_id merge (0: not of our asking) · amount_micros sets, 0 refused · flags `Reject`       |
+| FILL_MINED      | as FILLED: its transaction is in a block; for the books, the core has believed it since FILLED    |
+| FILL_CONFIRMED  | as FILLED: and will stay there; for the books                                                     |
+| REDEEMED        | slot · amount_micros collateral that came for a settled window's shares; for the books            |
 """
 
 from enum import IntEnum
@@ -68,6 +71,9 @@ class Kind(IntEnum):
     OPERATOR_SAID = 22
     CHAIN_SEEN = 23
     MERGED = 24
+    FILL_MINED = 25
+    FILL_CONFIRMED = 26
+    REDEEMED = 27
 
 
 class Source(IntEnum):
