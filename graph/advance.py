@@ -12,6 +12,15 @@ from graph.arming import apply_word
 from graph.fills import apply_fee, apply_fill, apply_reversal
 from graph.merging import apply_merged
 from graph.order_life import apply_order_change
+from graph.platform import (
+    forget_matches,
+    hear_failure,
+    hear_match,
+    hear_of_outside,
+    hear_refusal,
+    judge_platform,
+    see_moves,
+)
 from graph.pricing import begin_averages, renew_asset, see_average, see_price, see_strike
 from graph.settlement import settle
 from state.compiled import compiled
@@ -68,6 +77,8 @@ def _seldom(world: World, event: Event, rulebook: NDArray[Any]) -> int:
         return ALL_SLOTS
     if kind == Kind.FEED_CHANGED:
         return _feed_changed(world, event)
+    if hear_of_outside(world, event):
+        return NO_SLOT
     if _is_for_others(kind) or kind == Kind.REBATE_PAID:
         if kind == Kind.REBATE_PAID:
             world.money.rebates_micros += event.amount_micros
@@ -90,8 +101,7 @@ def _seldom(world: World, event: Event, rulebook: NDArray[Any]) -> int:
 @compiled
 def _is_for_others(kind: int) -> bool:
     """Say whether rows of a kind are for recordings, checks and the books of account: the core need not know them."""
-    of_market = kind == Kind.CHAIN_SEEN or kind == Kind.CEX_TRADED or kind == Kind.TOUCH_CARRIED
-    return of_market or kind == Kind.FILL_MINED or kind == Kind.FILL_CONFIRMED or kind == Kind.REDEEMED
+    return kind == Kind.TOUCH_CARRIED or kind == Kind.FILL_MINED or kind == Kind.REDEEMED
 
 
 @compiled
@@ -107,12 +117,15 @@ def _in_market(world: World, market: Market, event: Event) -> int:
         _choose_front(world, int(market.asset_code))
     elif kind == Kind.ORDER_CHANGED:
         apply_order_change(world, market, event)
+        hear_refusal(world, event)
     elif kind == Kind.FILLED:
         apply_fill(world, market, event)
+        hear_match(world, event)
     elif kind == Kind.FEE_CHARGED:
         apply_fee(world, market, event)
     elif kind == Kind.FILL_REVERSED:
         apply_reversal(world, market, event)
+        hear_failure(world, event)
     elif kind == Kind.MERGED:
         apply_merged(world, market, event)
     else:
@@ -133,6 +146,7 @@ def _list_market(world: World, event: Event, rulebook: NDArray[Any]) -> None:
         world.refused_count += 1
         return
     _blank_market(market)
+    forget_matches(world, slot)
     market.phase_code = Phase.LISTED
     market.asset_code = asset
     market.open_ns = event.ref_id
@@ -221,6 +235,10 @@ def _pass_time(world: World) -> None:
     if day != world.money.day_id:
         world.money.day_id = day
         world.money.day_realized_micros = 0
+    if world.now_ns >= world.comovement.next_ns:
+        see_moves(world)
+    if world.now_ns >= world.platform.due_ns:
+        judge_platform(world)
     if world.now_ns < world.phase_due_ns:
         return
     world.phase_due_ns = world.now_ns + 3_600 * NS_PER_S

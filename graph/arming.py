@@ -1,4 +1,4 @@
-"""Arming: what an operator's word allows and forbids, and what is at risk under the limit that he armed the desk with.
+"""Arming: what an operator's word allows and forbids, and the limit that he armed the desk with.
 
 Every word that stops the desk stands by itself: lifting one leaves the others. What the world calls halted is the
 gravest of them. A desk that was never told to observe is armed without a limit: paper, rehearsal and backtest begin so;
@@ -9,10 +9,7 @@ from typing import Final
 
 from state.compiled import compiled
 from state.events import Event, Word
-from state.orders import ORDERS, OrderState
-from state.units import BPS
-from state.world import SLOTS, Phase, World
-from tools.fees import fee_bps
+from state.world import World
 
 _HALT: Final = 1 << int(Word.HALT)
 _PULL_ALL: Final = 1 << int(Word.PULL_ALL)
@@ -48,22 +45,3 @@ def _gravest(stops_mask: int) -> int:
     if stops_mask & _PULL_ALL:
         return int(Word.PULL_ALL)
     return int(Word.HALT) if stops_mask & _HALT else 0
-
-
-@compiled
-def risked_micros(world: World) -> int:
-    """Give the collateral at risk over all windows that are not settled: filled, resting and in flight, with fees."""
-    total = 0
-    for slot in range(SLOTS):
-        market = world.markets[slot]
-        if market.phase_code != Phase.NONE and market.phase_code != Phase.SETTLED:
-            position = market.position
-            total += max(position.spent_micros + position.fees_micros + market.pending_cost_micros, 0)
-    for row in range(ORDERS):
-        order = world.orders[row]
-        if order.state_code != OrderState.NONE and not order.post_only:
-            rules = world.markets[order.slot_id].rules
-            by_notional = rules.fee_by_notional_code == 1
-            fee = fee_bps(float(order.price_bps), rules.fee_rate_ppm, rules.fee_exponent_count, by_notional)
-            total += order.open_micros * (int(fee) + 1) // BPS  # what it will be charged when it takes
-    return int(total)

@@ -4,6 +4,7 @@ from graph.sight import best_ask_bps
 from state.compiled import compiled
 from state.desk import Forecast, Opinion, Signal, Stake, Verdict, View
 from state.params import Params
+from state.platform import PLATFORM_CODES, PLATFORM_REASONS
 from state.reasons import Reason
 from state.units import BPS
 from tools.stake import StakeCode, StakeTerms, doubt_ratio, interval_sd, kelly_ratio, stake_micros
@@ -33,7 +34,9 @@ def risk(params: Params, view: View, signal: Signal, verdict: Verdict) -> None:
     if view.halted_code != 0:
         verdict.reason_code = Reason.HALTED
     elif view.platform_code != 0:
-        verdict.reason_code = Reason.PLATFORM
+        verdict.reason_code = platform_reason(int(view.platform_code))
+    elif view.spot_code != 0:
+        verdict.reason_code = view.spot_code
     elif loss_left <= 0:
         verdict.reason_code = Reason.DAILY_LOSS
     elif liquidity_over < 0:
@@ -51,6 +54,14 @@ def risk(params: Params, view: View, signal: Signal, verdict: Verdict) -> None:
     else:
         verdict.reason_code = Reason.NONE
         verdict.cap_micros = min(position_left, shared_left, loss_left, tail_left, armed_left)
+
+
+@compiled
+def platform_reason(platform_code: int) -> int:
+    """Give the reason of a `PlatformCode`; a code that is none is no less unsound for that."""
+    if 0 < platform_code < PLATFORM_CODES:
+        return PLATFORM_REASONS[platform_code]
+    return int(Reason.PLATFORM)
 
 
 @compiled

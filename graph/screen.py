@@ -6,11 +6,13 @@ fired it, and that pair is the answer to "why did this trade fire?".
 
 from typing import Final
 
-from graph.arming import risked_micros
+from graph.exposure import room_micros
 from graph.merging import begin_merge, sets_to_merge
 from graph.order_life import free_order, is_pullable, pull, want
 from graph.pricing import renew_fair
+from graph.risk import platform_reason
 from graph.signals import quote_price_bps
+from graph.spot_watch import spot_fault
 from state.compiled import compiled
 from state.orders import ORDERS, Act, Command, Order, OrderState, TimeInForce
 from state.params import Params
@@ -36,9 +38,10 @@ def screen(world: World, slot: int, commands: Rows[Command], count: int) -> int:
     mandate = market.mandate
     _renew(world, market)
     stands = now < mandate.until_ns and mandate.reason_code == 0
+    unsound = _unsound(world, market) if stands or market.orders_count > 0 else 0
     if market.orders_count > 0:
-        count = _pull(world, slot, stands, commands, count)
-    if stands and world.halted_code == 0:
+        count = _pull(world, slot, stands, unsound, commands, count)
+    if stands and unsound == 0:
         for token in range(2):
             if mandate.take_mask & (1 << token):
                 count = _take(world, slot, token, commands, count)
@@ -51,6 +54,16 @@ def screen(world: World, slot: int, commands: Rows[Command], count: int) -> int:
         market.asked_logodds = market.posterior_logodds
         count += 1
     return count
+
+
+@compiled
+def _unsound(world: World, market: Market) -> int:
+    """Say why no new risk may be taken in a market whatever its mandate allows, 0 when it may."""
+    if world.halted_code != 0:
+        return int(Reason.OPERATOR_PULLED)
+    if world.platform_code != 0:
+        return platform_reason(int(world.platform_code))
+    return spot_fault(world, market)
 
 
 @compiled
@@ -113,7 +126,7 @@ def _take(world: World, slot: int, token: int, commands: Rows[Command], count: i
         return count
     if _meets_own(world, slot, token, ask):
         return count
-    shares = _shares_left(world, market, token, ask + int(fee) + 1)
+    shares = _shares_left(world, slot, token, ask + int(fee) + 1)
     if shares < market.rules.min_shares_micros or shares * ask < market.rules.min_notional_micros * BPS:
         return count
     row = free_order(world)
@@ -140,7 +153,7 @@ def _quote(world: World, slot: int, token: int, commands: Rows[Command], count: 
     )
     if price <= 0 or _meets_own(world, slot, token, price):
         return count
-    shares = _shares_left(world, market, token, price)
+    shares = _shares_left(world, slot, token, price)
     if shares < market.rules.min_shares_micros:
         return count
     row = free_order(world)
@@ -165,18 +178,16 @@ def _merge(world: World, slot: int, commands: Rows[Command], count: int) -> int:
 
 
 @compiled
-def _shares_left(world: World, market: Market, token: int, cost_bps: int) -> int:
-    """Give the mandate's shares, cut to the collateral that it has left, in hundredths of a share.
+def _shares_left(world: World, slot: int, token: int, cost_bps: int) -> int:
+    """Give the mandate's shares, cut to the collateral that it and every limit have left, in hundredths of a share.
 
-    The limits of the window and of arming are asked again: what was committed while the mandate was on its way is not
-    in its cap.
+    The limits are asked again: what was committed while the mandate was on its way, here or in another window that
+    shares a cap with this one, is not in the mandate's cap.
     """
-    params = world.params
-    position = market.position
-    committed = position.spent_micros + position.fees_micros + market.pending_cost_micros
-    left = min(market.mandate.cap_micros - market.used_micros, params.position_micros - committed)
-    if world.armed_micros > 0:
-        left = min(left, world.armed_micros - risked_micros(world))
+    market = world.markets[slot]
+    left = market.mandate.cap_micros - market.used_micros
+    if left > 0:
+        left = min(left, room_micros(world, slot))
     most = max(left, 0) * BPS // max(cost_bps, 1)
     shares = min(int(market.mandate.shares_micros[token]), most)
     return shares // (MICROS // 100) * (MICROS // 100)
@@ -196,7 +207,7 @@ def _meets_own(world: World, slot: int, token: int, price_bps: int) -> bool:
 
 
 @compiled
-def _pull(world: World, slot: int, stands: bool, commands: Rows[Command], count: int) -> int:
+def _pull(world: World, slot: int, stands: bool, unsound: int, commands: Rows[Command], count: int) -> int:
     """Cancel what no longer has its edge, its mandate, or its time: before anything new is placed."""
     market = world.markets[slot]
     for row in range(ORDERS):
@@ -204,7 +215,9 @@ def _pull(world: World, slot: int, stands: bool, commands: Rows[Command], count:
         if order.slot_id != slot or count >= COMMANDS or not is_pullable(world, order):
             continue
         again = order.state_code == OrderState.CANCEL_SENT
-        reason = int(Reason.CANCEL_REPEATED) if again else _pull_reason(world, market, order, stands)
+        reason = unsound if unsound != 0 else _pull_reason(world, market, order, stands)
+        if again:
+            reason = int(Reason.CANCEL_REPEATED)
         if reason == 0:
             continue
         command = commands[count]
@@ -226,8 +239,6 @@ def _pull_reason(world: World, market: Market, order: Order, stands: bool) -> in
     params = world.params
     mandate = market.mandate
     token = int(order.token_code)
-    if world.halted_code != 0:
-        return int(Reason.OPERATOR_PULLED)
     if world.now_ns >= market.close_ns - params.close_quiet_ns:
         return int(Reason.WINDOW_ENDING)
     if world.now_ns - market.book_seen_ns > params.book_age_ns:

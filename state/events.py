@@ -22,13 +22,14 @@ means depends on the kind; the table below is the contract. Columns that a kind 
 | MANDATE_GIVEN   | slot · ref_id row of the mandate in the journal's mandates                                        |
 | PARAMS_CHANGED  | ref_id row of the parameters in the journal's parameters                                          |
 | ORDER_CHANGED   | slot · ref_id order · code_id `OrderState` · flags `Reject` · amount_micros shares still open     |
-| FILLED          | slot · ref_id order · token · side · price_bps · amount_micros · code_id `Liquidity`              |
+| FILLED          | slot · ref_id order · token · side · price_bps · amount_micros · code_id `Liquidity` · `SETTLES`  |
 | FEE_CHARGED     | slot · ref_id order · amount_micros fee in collateral                                             |
 | FILL_REVERSED   | slot · ref_id order · token · side · price_bps · amount_micros: a MATCHED trade FAILED            |
 | REBATE_PAID     | amount_micros                                                                                     |
 | OPERATOR_SAID   | code_id `Word` · ref_id for ARM the limit in micros                                               |
 | CHAIN_SEEN      | value_usd base fee in gwei · ref_id head's block time in ns                                       |
 | MERGED          | slot · ref_id merge (0: not of our asking) · amount_micros sets, 0 refused · flags `Reject`       |
+| FILL_RETRIED    | as FILLED: its transaction did not go through and is tried again                                  |
 | FILL_MINED      | as FILLED: its transaction is in a block; for the books, the core has believed it since FILLED    |
 | FILL_CONFIRMED  | as FILLED: and will stay there; for the books                                                     |
 | REDEEMED        | slot · amount_micros collateral that came for a settled window's shares; for the books            |
@@ -74,6 +75,7 @@ class Kind(IntEnum):
     FILL_MINED = 25
     FILL_CONFIRMED = 26
     REDEEMED = 27
+    FILL_RETRIED = 30
 
 
 class Source(IntEnum):
@@ -163,6 +165,9 @@ class Word(IntEnum):
 
 LAST_IN_FRAME: Final = 1
 """Flag: the frame is whole after this row; only then may anyone look at the book."""
+
+SETTLES: Final = 2
+"""Flag of FILLED: whoever tells it will tell its confirmation on chain as well, so that may be waited for."""
 
 
 class Event(Record):

@@ -6,18 +6,21 @@ from typing import Annotated, Final
 import numpy as np
 
 from state.book import Book
+from state.comovement import Comovement
 from state.desk import FEATURES, Mandate
-from state.events import ASSETS
+from state.events import ASSETS, FEEDS
 from state.feeds import Lag, LagEstimate, Prices
 from state.learner import Learner
 from state.orders import ORDERS, PAST_ORDERS, STEP_FATES, STEPS, Order, OrderStep, Position
 from state.params import Params
+from state.platform import Platform
 from state.prices import Average, Fair, Observations, Volatility
 from state.records import F64, I64, U64, Flag, Floats, Ints, Record, Rows
 from state.rules import Rules
 from state.sequential import EProcess
+from state.spot import SpotFlow
 
-WORLD_VERSION: Final = 2
+WORLD_VERSION: Final = 3
 
 OUTCOME_UNKNOWN: Final = 255
 
@@ -149,6 +152,8 @@ class AssetState(Record):
     front_slot_id: I64
     """The open window of this asset that closes first; -1 none."""
     open_count: I64
+    spot: Annotated[Rows[SpotFlow], FEEDS]
+    """Takers' trades by source; row = `Source`."""
 
 
 class Ledgered(Record):
@@ -184,6 +189,7 @@ class World(Record):
     armed_micros: I64
     """The limit it was armed with: collateral at risk over all windows; 0: no such limit."""
     platform_code: I64
+    """The first `PlatformCode` that stands; 0: sound, new risk may be taken."""
     phase_due_ns: I64
     """When the clock next opens or closes a window."""
     next_order_id: I64
@@ -193,6 +199,8 @@ class World(Record):
     params: Params
     learner: Learner
     track: Track
+    platform: Platform
+    comovement: Comovement
     money: Ledgered
     assets: Annotated[Rows[AssetState], ASSETS]
     markets: Annotated[Rows[Market], SLOTS]

@@ -6,7 +6,7 @@ import pytest
 from desk_story import CASH, DOLLAR, Liquidity, OrderState, Reason, Story, Token, Word, trading
 from inline_snapshot import snapshot
 
-from graph.arming import risked_micros
+from graph.exposure import risked_micros
 
 BOLD = {"fair_weight_ratio": 0.9, "weight_sd_ratio": 0.02, "mid_sd_ratio": 0.01}
 
