@@ -36,7 +36,8 @@ def risk(params: Params, view: View, signal: Signal, verdict: Verdict) -> None:
     elif view.platform_code != 0:
         verdict.reason_code = platform_reason(int(view.platform_code))
     elif view.spot_code != 0:
-        verdict.reason_code = view.spot_code
+        swept = view.spot_code == Reason.SPOT_ONE_SIDED
+        verdict.reason_code = Reason.SPOT_ONE_SIDED if swept else Reason.SPOT_RUNS_AWAY
     elif loss_left <= 0:
         verdict.reason_code = Reason.DAILY_LOSS
     elif liquidity_over < 0:

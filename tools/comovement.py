@@ -37,6 +37,9 @@ PRIOR_RATIO: Final = 0.8
 PRIOR_STEPS: Final = 60.0
 """Ten minutes of data weigh as much as the prior."""
 
+LEAST_STEPS: Final = 30.0
+"""Five minutes: fewer steps say nothing by themselves."""
+
 INTERVAL_Z: Final = 1.645
 """The upper end holds with 95 %, were the moves normal; they are not, and the cut below makes up for part of it."""
 
@@ -94,25 +97,41 @@ def coins_ratio(comovement: Comovement, first: int, second: int) -> float:
     """Give the correlation of two coins' moves: of the data and the prior, by how much each is worth."""
     if first == second:
         return 1.0
+    steps = comovement.steps_ratio[first * ASSETS + second]
+    seen = _seen_ratio(comovement, first, second)
+    return (PRIOR_STEPS * PRIOR_RATIO + steps * seen) / (PRIOR_STEPS + steps)
+
+
+@compiled
+def _seen_ratio(comovement: Comovement, first: int, second: int) -> float:
+    """Give the correlation that the data show; where one coin has not moved there is none, and the prior's stands."""
     pair = first * ASSETS + second
-    mirror = second * ASSETS + first
-    steps = comovement.steps_ratio[pair]
-    spread_var = comovement.own_var[pair] * comovement.own_var[mirror]
-    # Without any move of one of them there is nothing to correlate, and the data count for nothing.
-    seen = comovement.cross_var[pair] / math.sqrt(spread_var) if spread_var > 0.0 else PRIOR_RATIO
-    ratio = (PRIOR_STEPS * PRIOR_RATIO + steps * seen) / (PRIOR_STEPS + steps)
-    return float(min(max(ratio, -1.0), 1.0))
+    spread_var = comovement.own_var[pair] * comovement.own_var[second * ASSETS + first]
+    if not spread_var > 0.0:
+        return PRIOR_RATIO
+    return float(min(max(comovement.cross_var[pair] / math.sqrt(spread_var), -1.0), 1.0))
 
 
 @compiled
 def coins_ratio_most(comovement: Comovement, first: int, second: int) -> float:
-    """Give the end of that correlation's interval that lies farther from zero: 1 for a coin and itself."""
+    """Give how strongly two coins move together at most, whichever way; 1 for a coin and itself.
+
+    It is the farther of two intervals' ends: with the prior, and, once there are data enough, without it; so that the
+    prior never hides more than it knows.
+    """
     if first == second:
         return 1.0
-    ratio = min(max(coins_ratio(comovement, first, second), -_RATIO_MOST), _RATIO_MOST)
-    steps = PRIOR_STEPS + comovement.steps_ratio[first * ASSETS + second]
-    apart = INTERVAL_Z / math.sqrt(steps - 3.0)
-    return math.tanh(math.atanh(math.fabs(ratio)) + apart)
+    steps = comovement.steps_ratio[first * ASSETS + second]
+    most = _farther_end(coins_ratio(comovement, first, second), PRIOR_STEPS + steps)
+    if steps >= LEAST_STEPS:
+        most = max(most, _farther_end(_seen_ratio(comovement, first, second), steps))
+    return most
+
+
+@compiled
+def _farther_end(ratio: float, steps: float) -> float:
+    inside = min(math.fabs(ratio), _RATIO_MOST)
+    return math.tanh(math.atanh(inside) + INTERVAL_Z / math.sqrt(steps - 3.0))
 
 
 @compiled
