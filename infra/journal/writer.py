@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, cast
@@ -41,7 +41,8 @@ class _Word(NamedTuple):
 
     sync: bool
     last: bool
-    heard: threading.Event
+    told: Callable[[BaseException | None], None]
+    """Called from the writing thread when it is done, with what writing failed with."""
 
 
 class Journal:
@@ -95,6 +96,7 @@ class Journal:
         self._hurry = threading.Event()
         self._room = threading.Event()
         self._queued = self._written = 0
+        self._words_said = self._words_heard = 0
         self._error: BaseException | None = None
         self._closed = self._asleep = False
         self._synced, self._synced_s = True, time.monotonic()
@@ -160,14 +162,24 @@ class Journal:
         Raises:
             JournalFailed: the writing thread met an error, or did not answer in time.
         """
-        self._say(_Word(sync, False, threading.Event()), timeout_s)
+        self._say(sync, False, timeout_s)
+
+    def when_safe(self, told: Callable[[BaseException | None], None]) -> None:
+        """Ask that everything appended so far be safe on disk soon, and never wait; `told` is called when it is.
+
+        Raises:
+            JournalFailed: writing had failed before.
+        """
+        if self._error is not None or self._closed:
+            self._complain()
+        self._put_word(_Word(True, False, told))
 
     def close(self) -> None:
         """Write and sync what is left, seal the last segment, and let the folder go. Closing twice does nothing."""
         if self._closed:
             return
         try:
-            self._say(_Word(True, True, threading.Event()), 60.0)
+            self._say(True, True, 60.0)
         finally:
             self._closed = True
             self._thread.join(timeout=5.0)
@@ -205,12 +217,17 @@ class Journal:
             self._room.clear()
             self._room.wait(0.05)
 
-    def _say(self, word: _Word, timeout_s: float) -> None:
-        if self._error is not None or self._closed:
-            self._complain()
+    def _put_word(self, word: _Word) -> None:
+        self._words_said += 1
         self._waiting.append(word)
         self._hurry.set()
-        heard = word.heard.wait(timeout_s)
+
+    def _say(self, sync: bool, last: bool, timeout_s: float) -> None:
+        if self._error is not None or self._closed:
+            self._complain()
+        done = threading.Event()
+        self._put_word(_Word(sync, last, lambda _: done.set()))
+        heard = done.wait(timeout_s)
         if self._error is not None:
             self._complain()
         if not heard:
@@ -241,13 +258,14 @@ class Journal:
                 if word is not None:
                     if word.last:
                         self._seal_segment()
-                    word.heard.set()
+                    self._words_heard += 1
+                    word.told(None)
         except BaseException as error:  # boundary: kept, and raised by the next call of the appending thread
             self._error = error
             self._room.set()
             for left in [word, *self._waiting]:
                 if isinstance(left, _Word):
-                    left.heard.set()
+                    left.told(error)
 
     def _gather(self) -> tuple[list[Item], _Word | None]:
         """Wait for something to do; give the items that have come and the word that followed them, if any.
@@ -263,7 +281,8 @@ class Journal:
                 self._hurry.wait(None if self._synced else self._sync_s)
             self._asleep = False
             self._hurry.clear()
-        if len(waiting) < BLOCK_ITEMS and self._queued - self._written < BLOCK_BYTES:
+        hasty = self._words_said != self._words_heard
+        if not hasty and len(waiting) < BLOCK_ITEMS and self._queued - self._written < BLOCK_BYTES:
             self._hurry.wait(GATHER_S)
             self._hurry.clear()
         taken = waiting[: self._fitting()]

@@ -1,16 +1,17 @@
 """A session in its journal: what it began with, every row, mandate and command, and marks to hold a replay against."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from infra.journal.blocks import EntryKind, layout_hash
-from infra.journal.errors import JournalDamaged, JournalForeign
+from infra.journal.errors import JournalDamaged, JournalFailed, JournalForeign
 from infra.journal.reader import Entry, entries, read_notes, read_title_of
 from infra.journal.writer import Journal
 from infra.shell.core import COMMAND, MANDATE, Core, MandateDiffers, is_ask
@@ -29,6 +30,22 @@ Told = Callable[[int], None]
 """Told how many rows have been replayed."""
 
 
+class Books(Protocol):
+    """Hears what is written down, in the journal's order and under its numbers; must never wait."""
+
+    def begin(self, cash_micros: int, now_ns: int) -> None:
+        """Hear what money a session begins with."""
+
+    def rows(self, first: int, events: Rows) -> None:
+        """Hear rows, the first by its ordinal in the journal."""
+
+    def commands(self, commands: Rows) -> None:
+        """Hear what the core commanded."""
+
+    def note(self, number: int, note: Mapping[str, Any], now_ns: int) -> None:
+        """Hear a note by its number in the journal."""
+
+
 class Session:
     """The journal of a live session, open for writing."""
 
@@ -38,6 +55,11 @@ class Session:
         self._given = np.zeros(1, EVENT)
         self._given["kind_code"] = _MANDATE_GIVEN
         self._given["source_code"] = Source.OURSELVES
+        self.books: Books | None = None
+        """Keeps the books of this session; a watcher would hear rows in another order when a venue answers at once."""
+        self._safe: asyncio.Future[None] | None = None
+        self._safe_seq = -1
+        """What was written when `_safe` was asked for."""
 
     @property
     def is_new(self) -> bool:
@@ -53,14 +75,20 @@ class Session:
             "about": about,
         }
         self.journal.append_note(told, now_ns)
+        if self.books is not None:
+            self.books.begin(core.cash_micros, now_ns)
 
     def note(self, note: dict[str, Any], now_ns: int) -> None:
         """Write down something for people, or for the next start."""
-        self.journal.append_note(note, now_ns)
+        number = self.journal.append_note(note, now_ns)
+        if self.books is not None:
+            self.books.note(number, note, now_ns)
 
     def rows(self, events: Rows, count: int) -> None:
         """Write down rows, before the core receives them."""
-        self.journal.append_events(events[:count])
+        first = self.journal.append_events(events[:count])
+        if self.books is not None:
+            self.books.rows(first, events[:count])
 
     def frame(self, wire: int, connection: int, seen_ns: int, raw: bytes) -> None:
         """Write down a frame as it came."""
@@ -77,6 +105,8 @@ class Session:
     def commands(self, commands: Rows, now_ns: int) -> None:
         """Write down what the core commanded."""
         self.journal.append_commands(commands, now_ns)
+        if self.books is not None:
+            self.books.commands(commands)
 
     def mark(self, core: Core, now_ns: int, *, last: bool = False) -> str:
         """Write down the running hash at this point; gives it."""
@@ -84,9 +114,33 @@ class Session:
         self.journal.append_note({"mark": digest, "event_seq": int(core.world["event_seq"]), "last": last}, now_ns)
         return digest
 
+    async def safe(self) -> None:
+        """Return once everything written so far is safe on disk; who asks for the same waits for the same sync.
+
+        Raises:
+            JournalFailed: it could not be written.
+        """
+        if self._safe is None or self._safe_seq != self.journal.next_seq:
+            loop = asyncio.get_running_loop()
+            self._safe, self._safe_seq = loop.create_future(), self.journal.next_seq
+            asked = self._safe
+            self.journal.when_safe(lambda error: _tell(loop, asked, error))
+        await asyncio.shield(self._safe)
+
     def close(self) -> None:
         """Write out, seal and let go."""
         self.journal.close()
+
+
+def _tell(loop: asyncio.AbstractEventLoop, asked: "asyncio.Future[None]", error: BaseException | None) -> None:
+    """Let those who wait for the disk go on; called from the journal's thread."""
+    if loop.is_closed():
+        return
+    if error is None:
+        loop.call_soon_threadsafe(asked.set_result, None)
+    else:
+        failed = JournalFailed(f"nothing may leave that is not written down, and writing failed: {error}")
+        loop.call_soon_threadsafe(asked.set_exception, failed)
 
 
 @dataclass(slots=True)

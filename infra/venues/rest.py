@@ -1,22 +1,27 @@
 """REST: sealed requests to the venue's order book over warm connections; an answer, or the word that there was none."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import aiohttp
 import msgspec
-from yarl import URL
 
 from infra.clock import Clock
 from infra.feeds import clob_rest
 from infra.feeds.frames import READ_ERRORS, Offbeat
 from infra.venues.credentials import Credentials, Secret
+from infra.venues.lines import FAILURES, Lines, NotConnected
 from infra.venues.signing import Seal, Signer
 from state.units import NS_PER_S
 
 TOTAL_S: Final = 3.0
 CONNECT_S: Final = 2.0
+IDLE_S: Final = 20.0
+"""Real seconds without a request after which connections are used, so that they stay. Doubt: how long the venue's
+front lets them idle is not documented; such servers commonly allow a minute or more."""
+ORDER_PATHS: Final = ("/order", "/orders")
 LEAST_S: Final = 2.0
 """However fast the clock runs, an answer gets so many real seconds."""
 FIRST_CURSOR: Final = "MA=="
@@ -68,6 +73,15 @@ class Reply:
             return {}
 
     @property
+    def legs(self) -> "tuple[Reply, ...] | None":
+        """Give the answers of a batch's legs, as if each had come by itself; None when it is no JSON list."""
+        try:
+            parts = _PARTS.decode(self.raw)
+        except READ_ERRORS:
+            return None
+        return tuple(replace(self, raw=bytes(part)) for part in parts)
+
+    @property
     def words(self) -> str:
         """Give what a refusal says, in the venue's words."""
         fields = self.fields
@@ -77,6 +91,7 @@ class Reply:
 
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Any])
+_PARTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Rest:
@@ -87,68 +102,99 @@ class Rest:
         clock: Gives the seconds that requests are sealed with.
         signer: Proves who we are when credentials are asked for.
         credentials: What requests are sealed with; None to derive them with `derive`.
+
+    Attributes:
+        safe: Awaited before an order leaves: returns once everything that was written down of it is safe on disk, so
+            that no crash leaves an order at the venue that we know nothing of. None where nothing is written down.
     """
 
     def __init__(self, address: str, clock: Clock, signer: Signer, credentials: Credentials | None) -> None:
-        self._address, self._clock, self._signer = address, clock, signer
+        self._clock, self._signer = clock, signer
         self.credentials = credentials
         self.signature_type = signer.signature_type
         self._seal = Seal(signer.address, credentials) if credentials is not None else None
-        self._session: aiohttp.ClientSession | None = None
-        self._urls: dict[str, URL] = {}
+        self.safe: Callable[[], Awaitable[None]] | None = None
+        speed = clock.speed_ratio
+        self._total_s = max(TOTAL_S / speed, LEAST_S)
+        self.lines = Lines(address, max(CONNECT_S / speed, LEAST_S))
+        self._warming: asyncio.Task[None] | None = None
+        self._used_ns = 0
 
     async def open(self, connections: int = 2) -> None:
-        """Make the session and warm some connections, so that no order waits for a handshake."""
-        speed = self._clock.speed_ratio
-        limit = aiohttp.ClientTimeout(total=max(TOTAL_S / speed, LEAST_S), connect=max(CONNECT_S / speed, LEAST_S))
-        connector = aiohttp.TCPConnector(limit=64, keepalive_timeout=600)
-        self._session = aiohttp.ClientSession(
-            connector=connector, timeout=limit, headers={"Content-Type": "application/json"}
-        )
+        """Warm some connections, so that no order waits for a handshake."""
         warmed = await asyncio.gather(
             *(self.call("GET", "/time", sealed=False) for _ in range(connections)), return_exceptions=True
         )
         failed = [each for each in warmed if isinstance(each, BaseException)]
         if len(failed) == len(warmed):  # one that is late costs a handshake later, no more
             raise failed[0]
+        self._warming = asyncio.create_task(self._stay_warm(connections))
+
+    async def _stay_warm(self, connections: int) -> None:
+        """Ask the time over every connection when none was used for a while: a server closes those that are idle.
+
+        The pool hands out the connection that has waited longest, so that the order heartbeat, where it runs, keeps
+        them warm one after the other, and nothing is asked here.
+        """
+        span_ns = round(IDLE_S * NS_PER_S * self._clock.speed_ratio)
+        while True:
+            await self._clock.sleep(span_ns)
+            if self._clock.now_ns() - self._used_ns >= span_ns:
+                await asyncio.gather(*(self._warm() for _ in range(connections)))
+
+    async def _warm(self) -> None:
+        with suppress(NoAnswer):  # a connection that has gone is made anew when it is needed
+            await self.call("GET", "/time", sealed=False)
 
     async def close(self) -> None:
         """Let the connections go."""
-        if self._session is not None:
-            await self._session.close()
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
+        self.lines.close()
 
     async def call(
         self, method: str, path: str, *, query: str = "", body: bytes = b"", sealed: bool = True,
-        headers: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None, leaving: Callable[[], None] | None = None,
     ) -> Reply:  # fmt: skip
         """Ask once and give the answer, whatever its status.
+
+        Args:
+            method: Of the request.
+            path: Below the server's address.
+            query: Behind the path.
+            body: Of the request.
+            sealed: Prove whose account it is.
+            headers: Others than the seal's.
+            leaving: Told when nothing holds the request up any more: from then on the server may have it.
 
         Raises:
             NoAnswer: none came in time, or the connection broke.
         """
-        assert self._session is not None, "opened before it is used"
-        sent_ns = self._clock.now_ns()
+        if self.safe is not None and method == "POST" and path in ORDER_PATHS:
+            await self._wait_for_disk(self.safe)
+        if leaving is not None:
+            leaving()
+        sent_ns = self._used_ns = self._clock.now_ns()
         if sealed:
             assert self._seal is not None, "credentials before sealed requests"
             headers = self._seal.headers(sent_ns // NS_PER_S, method, path, body)
-        url = self._url(path if not query else f"{path}?{query}")
+        target = path if not query else f"{path}?{query}"
         try:
-            async with self._session.request(method, url, data=body or None, headers=headers) as response:
-                raw = await response.read()
-                answered_ns = self._clock.now_ns()
-                return Reply(response.status, raw, _seconds(response.headers), sent_ns, answered_ns)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise NoAnswer(f"{method} {path}: no connection ({type(error).__name__})", unsent=True) from error
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            async with asyncio.timeout(self._total_s):
+                answer = await self.lines.ask(method, target, headers or {}, body)
+        except NotConnected as error:
+            raise NoAnswer(f"{method} {path}: {error}", unsent=True) from error
+        except (TimeoutError, *FAILURES) as error:
             raise NoAnswer(f"{method} {path}: no answer ({type(error).__name__})") from error
+        return Reply(answer.status, answer.raw, _seconds(answer.headers), sent_ns, self._clock.now_ns())
 
-    def _url(self, path: str) -> URL:
-        url = self._urls.get(path)
-        if url is None:
-            url = URL(self._address + path, encoded=True)
-            if "?" not in path and len(self._urls) < 64:
-                self._urls[path] = url
-        return url
+    async def _wait_for_disk(self, safe: Callable[[], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.timeout(TOTAL_S):
+                await safe()
+        except TimeoutError as error:
+            raise NoAnswer(f"the disk did not take the order within {TOTAL_S:g} s", unsent=True) from error
 
     async def derive(self, nonce: int = 0) -> Credentials:
         """Get the credentials of our signer, made anew where there are none yet (venue reference 5.2).
@@ -163,7 +209,8 @@ class Rest:
             reply = await self.call(method, path, sealed=False, headers=proof)
             fields = reply.fields
             api_key, secret, passphrase = (str(fields.get(name) or "") for name in ("apiKey", "secret", "passphrase"))
-            if reply.status == 200 and api_key and secret:
+            spoken = f"{api_key}{secret}{passphrase}".isprintable()  # they will stand in headers
+            if reply.status == 200 and api_key and secret and spoken:
                 self.credentials = Credentials(api_key, Secret(secret), Secret(passphrase))
                 self._seal = Seal(self._signer.address, self.credentials)
                 return self.credentials
