@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary, proxy
 from infra.venue_next_door.clob_auth import customers_of
 from infra.venue_next_door.contracts import MAX_UINT, Approve, Deed, Merge, Reverted, Split
 from infra.venue_next_door.engine import Engine
+from infra.venue_next_door.faults import Fault
 from infra.venue_next_door.nouns import Account
 
 
@@ -42,11 +43,15 @@ class ChainState:
 
     def allowance(self, wallet: str, asset: str, spender: str) -> int:
         """Give how much a spender may take of an asset (tokens: all or nothing)."""
+        if self._engine.faults.is_on(Fault.NO_ALLOWANCE):
+            return 0
         return self._allowances.get((wallet.lower(), asset.lower(), spender.lower()), MAX_UINT)
 
     def is_deployed(self, wallet: str) -> bool:
         """Say whether there is a wallet at an address."""
         wanted = wallet.lower()
+        if self._engine.faults.is_on(Fault.NOT_DEPLOYED):
+            return False
         if wanted in self.deployed:
             return True
         account = self._customers.account_of_wallet(wanted)

@@ -144,7 +144,8 @@ class AccountDesk:
 
     async def closed_only(self, request: web.Request) -> web.Response:
         """Say whether the account may only close positions."""
-        return answered({"closed_only": self.customers.account_of(request).closed_only})
+        account = self.customers.account_of(request)
+        return answered({"closed_only": account.closed_only or self.engine.faults.is_on(Fault.CLOSED_ONLY)})
 
     async def create_builder_key(self, request: web.Request) -> web.Response:
         """Make a key for the relayer."""

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from infra.venue_next_door.engine import Engine
+from infra.venue_next_door.faults import Fault
 from infra.venue_next_door.nouns import Window
 from infra.venue_next_door.user_frames import OUTCOMES
 from infra.venue_next_door.window_words import description_of, iso_of, title_of
@@ -107,7 +108,7 @@ def short_market(engine: Engine, window: Window) -> dict[str, Any]:
         "mts": window.tick_bps / BPS,
         "mos": window.min_shares,
         "nr": False,
-        "fd": {"r": window.fee_rate, "e": 1, "to": True},
+        "fd": {"r": engine.faults.value(Fault.UNKNOWN_FEE) or window.fee_rate, "e": 1, "to": True},
         "mbf": LEGACY_FEE,
         "tbf": LEGACY_FEE,
         "ao": accepts(window, now_ns),

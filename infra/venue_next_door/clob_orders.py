@@ -333,7 +333,8 @@ class OrderDesk:
         known = account.orders.get(order_hash)
         if known is not None and known.status is not OrderStatus.INVALID:
             raise Refusal(f"order {order_hash} is invalid. Duplicated.")
-        if account.closed_only and posted.order.side == "BUY":
+        closed_only = account.closed_only or self.engine.faults.is_on(Fault.CLOSED_ONLY)
+        if closed_only and posted.order.side == "BUY":
             raise Refusal(CLOSED_ONLY)
         if not posted.post_only:
             self.modes.check_post_only()

@@ -18,6 +18,7 @@ from infra.venue_next_door.clob_auth import customers_of
 from infra.venue_next_door.clob_markets import mid_of
 from infra.venue_next_door.contracts import ERC20_PAIRS, ERC1155_PAIRS, MAX_UINT
 from infra.venue_next_door.engine import Engine
+from infra.venue_next_door.faults import Fault, Faults
 from infra.venue_next_door.nouns import Account, Trade, TradeStatus, Window
 from infra.venue_next_door.pages import END, page_of
 from infra.venue_next_door.refusals import Refusal, answered
@@ -323,12 +324,18 @@ def data_api_app(engine: Engine) -> web.Application:
     return app
 
 
-async def _geoblock(request: web.Request) -> web.Response:
-    return answered({"blocked": False, "ip": request.remote or "127.0.0.1", "country": "IE", "region": "L"})
+def geoblock_app(faults: Faults | None = None) -> web.Application:
+    """Give the server that says from where one asks (venue reference 5.9): where trading is allowed, but for a fault.
 
+    Args:
+        faults: The board; None: nothing ever goes wrong here.
+    """
 
-def geoblock_app() -> web.Application:
-    """Give the server that says from where one asks (venue reference 5.9): always from where trading is allowed."""
+    async def geoblock(request: web.Request) -> web.Response:
+        blocked = faults is not None and faults.is_on(Fault.GEOBLOCKED, request.path)
+        where = {"country": "US", "region": "NY"} if blocked else {"country": "IE", "region": "L"}
+        return answered({"blocked": blocked, "ip": request.remote or "127.0.0.1", **where})
+
     app = web.Application(middlewares=[refusing_in_json])
-    app.router.add_get("/api/geoblock", _geoblock)
+    app.router.add_get("/api/geoblock", geoblock)
     return app

@@ -73,6 +73,21 @@ class Fault(StrEnum):
     """Heartbeats are refused with 400 and another id."""
     UNRESOLVED = "unresolved"
     """Resolutions are held back, and `market_resolved` never comes."""
+    # What a desk finds when it asks whether it may trade at all.
+    GEOBLOCKED = "geoblocked"
+    """Who asks from here may not trade (venue reference 5.9)."""
+    CLOSED_ONLY = "closed_only"
+    """Every account may only close positions."""
+    NO_ALLOWANCE = "no_allowance"
+    """No spender has an allowance, neither of collateral nor of tokens."""
+    NOT_DEPLOYED = "not_deployed"
+    """No deposit wallet stands on the chain."""
+    UNKNOWN_FEE = "unknown_fee"
+    """`value`: the fee rate that markets state, in catalogue and order book (the engine charges what it always did)."""
+    UNKNOWN_LOOKBACK = "unknown_lookback"
+    """`value`: seconds of the average on which the catalogue says that windows settle."""
+    MARKET_VERSION = "market_version"
+    """`value`: the number in the `version` of markets in the catalogue (9 is "v9")."""
     # Prices.
     ORACLE_GAP = "oracle_gap"
     """The settlement stream says nothing (the venue itself still settles by it)."""
@@ -80,6 +95,15 @@ class Fault(StrEnum):
     """An exchange feed repeats its last price; `where` is the wire's name."""
     DROPPED = "dropped"
     """PolyBolt says `value` dropped frames and skips so many sequence numbers, once."""
+
+
+AT_THE_DOOR = frozenset(
+    {
+        Fault.GEOBLOCKED, Fault.CLOSED_ONLY, Fault.NO_ALLOWANCE, Fault.NOT_DEPLOYED, Fault.UNKNOWN_FEE,
+        Fault.UNKNOWN_LOOKBACK, Fault.MARKET_VERSION,
+    }
+)  # fmt: skip
+"""Faults for which a desk does not even start; those of the middle of a day are all the others."""
 
 
 @dataclass(frozen=True, slots=True)

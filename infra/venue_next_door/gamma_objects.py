@@ -4,6 +4,7 @@ Keys are those of recorded objects (five-minute windows of 2026-03 and 2026-06) 
 2.3; many mean nothing to a trader and are there because readers of the real thing meet them.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.venue_next_door.engine import Engine
+from infra.venue_next_door.faults import Fault
 from infra.venue_next_door.nouns import BookShown, Window
 from infra.venue_next_door.shown_books import price_text
 from infra.venue_next_door.window_words import (
@@ -153,6 +155,7 @@ class Catalogue:
 
     def market(self, window: Window, now_ns: int, *, in_event: bool = False) -> dict[str, Any]:
         """Give a window as a market; outside of its event it carries the event along."""
+        window = self._as_told(window)
         closed = is_closed(window, now_ns)
         made_ns = listed_ns(window)
         title = title_of(window)
@@ -188,6 +191,18 @@ class Catalogue:
         if not in_event:
             market["events"] = [self.event(window, now_ns, with_markets=False)]
         return market
+
+    def _as_told(self, window: Window) -> Window:
+        """Give a window as the catalogue tells it: otherwise than it is where a fault says so."""
+        faults = self._engine.faults
+        if not faults.switches:
+            return window
+        told = replace(window)
+        told.fee_rate = faults.value(Fault.UNKNOWN_FEE) or window.fee_rate
+        told.lookback_s = round(faults.value(Fault.UNKNOWN_LOOKBACK)) or window.lookback_s
+        if version := round(faults.value(Fault.MARKET_VERSION)):
+            told.version = f"v{version}"
+        return told
 
     def _prices(self, window: Window, *, closed: bool) -> dict[str, Any]:
         book = self._engine.book(window.tokens[Token.UP])

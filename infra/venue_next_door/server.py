@@ -54,7 +54,7 @@ APPS: Final[dict[str, Callable[[Engine], web.Application]]] = {
     "polygon": polygon_app,
     "relayer": relayer_app,
     "data_api": data_api_app,
-    "geoblock": lambda _: geoblock_app(),
+    "geoblock": lambda engine: geoblock_app(engine.faults),
 }
 """Every host of the venue, by name."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
 import eth_hash.auto
 from coincurve import PrivateKey
@@ -160,20 +160,57 @@ def salt_of(order_id: int, at_ns: int) -> int:
     return int.from_bytes(digest.digest(), "big") >> (64 - _SALT_BITS)
 
 
-class Signer:
-    """Holds the key and signs with it; what it shows of itself is its addresses.
+class KeyHolder(Protocol):
+    """Holds a key and signs digests with it: in this process, or elsewhere."""
+
+    @property
+    def address(self) -> str:
+        """Give the checksummed address of the account that the key controls."""
+
+    def sign(self, digest: bytes) -> bytes:
+        """Sign 32 bytes; gives r, s and v (27 or 28), 65 bytes."""
+
+
+class LocalKey:
+    """A key in this process's memory.
 
     Args:
         key: 64 hex digits.
+    """
+
+    def __init__(self, key: Secret) -> None:
+        self._key = PrivateKey.from_hex(key.reveal().removeprefix("0x").zfill(64))
+        public = self._key.public_key.format(compressed=False)[1:]
+        self._address: str = to_checksum_address(keccak(public)[12:])
+
+    def __repr__(self) -> str:
+        return f"LocalKey({self._address})"
+
+    @property
+    def address(self) -> str:
+        """Give the account's address."""
+        return self._address
+
+    def sign(self, digest: bytes) -> bytes:
+        """Sign 32 bytes."""
+        signature = self._key.sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes((signature[64] + 27,))
+
+
+class Signer:
+    """Signs orders and log-ins with a key; what it shows of itself is its addresses.
+
+    Args:
+        key: 64 hex digits, or who holds them.
         wallet: Address of the wallet whose money is spent; empty when the key's own account trades.
         signature_type: What kind of wallet that is. By itself an own account is type 0, and any other a deposit
             wallet; a proxy or a safe must be named as such, for nothing in an address tells.
     """
 
-    def __init__(self, key: Secret, wallet: str = "", signature_type: SignatureType | None = None) -> None:
-        self._key = PrivateKey.from_hex(key.reveal().removeprefix("0x").zfill(64))
-        public = self._key.public_key.format(compressed=False)[1:]
-        self.address: str = to_checksum_address(keccak(public)[12:])
+    def __init__(self, key: Secret | KeyHolder, wallet: str = "", signature_type: SignatureType | None = None) -> None:
+        holder = LocalKey(key) if isinstance(key, Secret) else key
+        self._sign = holder.sign
+        self.address: str = holder.address
         """Of the account that the key itself controls: what authentication names."""
         self.wallet: str = to_checksum_address(wallet) if wallet else self.address
         """Maker of the orders: whose money it is."""
@@ -249,10 +286,6 @@ class Signer:
             "POLY_TIMESTAMP": str(timestamp_s),
             "POLY_NONCE": str(nonce),
         }
-
-    def _sign(self, digest: bytes) -> bytes:
-        signature = self._key.sign_recoverable(digest, hasher=None)
-        return signature[:64] + bytes((signature[64] + 27,))
 
 
 class Seal:

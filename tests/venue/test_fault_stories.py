@@ -6,7 +6,7 @@ import pytest
 import uvloop
 
 from infra.proofs.faults import STORIES, Days, Told, judged, live_bad_days
-from infra.venue_next_door.faults import Fault
+from infra.venue_next_door.faults import AT_THE_DOOR, Fault
 
 pytestmark = pytest.mark.rehearsal
 
@@ -19,7 +19,8 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Days:
 
 
 def test_no_fault_is_without_a_story() -> None:
-    assert {story.fault for story in STORIES} == set(Fault)
+    """Those that keep a desk from starting are told by `updown prove live-refusals`."""
+    assert {story.fault for story in STORIES} == set(Fault) - AT_THE_DOOR
 
 
 @pytest.mark.parametrize("fault", [story.fault for story in STORIES], ids=[story.fault.value for story in STORIES])
