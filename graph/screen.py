@@ -6,8 +6,13 @@ fired it, and that pair is the answer to "why did this trade fire?".
 
 from typing import Final
 
+from graph.exposure import room_micros
+from graph.merging import begin_merge, sets_to_merge
+from graph.order_life import free_order, is_pullable, pull, want
 from graph.pricing import renew_fair
+from graph.risk import platform_reason
 from graph.signals import quote_price_bps
+from graph.spot_watch import spot_fault
 from state.compiled import compiled
 from state.orders import ORDERS, Act, Command, Order, OrderState, TimeInForce
 from state.params import Params
@@ -33,20 +38,32 @@ def screen(world: World, slot: int, commands: Rows[Command], count: int) -> int:
     mandate = market.mandate
     _renew(world, market)
     stands = now < mandate.until_ns and mandate.reason_code == 0
+    unsound = _unsound(world, market) if stands or market.orders_count > 0 else 0
     if market.orders_count > 0:
-        count = _pull(world, slot, stands, commands, count)
-    if stands and world.halted_code == 0:
+        count = _pull(world, slot, stands, unsound, commands, count)
+    if stands and unsound == 0:
         for token in range(2):
             if mandate.take_mask & (1 << token):
                 count = _take(world, slot, token, commands, count)
             if mandate.quote_mask & (1 << token):
                 count = _quote(world, slot, token, commands, count)
+    count = _merge(world, slot, commands, count)
     if _wants_desk(params, market, now) and count < COMMANDS:
         _command(world, slot, Act.ASK, commands[count])
         market.asked_ns = now
         market.asked_logodds = market.posterior_logodds
         count += 1
     return count
+
+
+@compiled
+def _unsound(world: World, market: Market) -> int:
+    """Say why no new risk may be taken in a market whatever its mandate allows, 0 when it may."""
+    if world.halted_code != 0:
+        return int(Reason.OPERATOR_PULLED)
+    if world.platform_code != 0:
+        return platform_reason(int(world.platform_code))
+    return spot_fault(world, market)
 
 
 @compiled
@@ -109,10 +126,10 @@ def _take(world: World, slot: int, token: int, commands: Rows[Command], count: i
         return count
     if _meets_own(world, slot, token, ask):
         return count
-    shares = _shares_left(world.params, market, token, ask + int(fee) + 1)
+    shares = _shares_left(world, slot, token, ask + int(fee) + 1)
     if shares < market.rules.min_shares_micros or shares * ask < market.rules.min_notional_micros * BPS:
         return count
-    row = _free_order(world)
+    row = free_order(world)
     if row < 0:
         return count
     _place(world, slot, token, ask, shares, TimeInForce.FAK, edge, Reason.TAKE_EDGE, row, commands[count])
@@ -136,10 +153,10 @@ def _quote(world: World, slot: int, token: int, commands: Rows[Command], count: 
     )
     if price <= 0 or _meets_own(world, slot, token, price):
         return count
-    shares = _shares_left(world.params, market, token, price)
+    shares = _shares_left(world, slot, token, price)
     if shares < market.rules.min_shares_micros:
         return count
-    row = _free_order(world)
+    row = free_order(world)
     if row < 0:
         return count
     _place(world, slot, token, price, shares, TimeInForce.GTC, worse - price, Reason.QUOTE_EDGE, row, commands[count])
@@ -147,14 +164,30 @@ def _quote(world: World, slot: int, token: int, commands: Rows[Command], count: 
 
 
 @compiled
-def _shares_left(params: Params, market: Market, token: int, cost_bps: int) -> int:
-    """Give the mandate's shares, cut to the collateral that it has left, in hundredths of a share.
+def _merge(world: World, slot: int, commands: Rows[Command], count: int) -> int:
+    """Ask for complete sets to be merged, when there are any and there is time."""
+    amount = sets_to_merge(world, slot)
+    if amount == 0 or count >= COMMANDS:
+        return count
+    command = commands[count]
+    _command(world, slot, Act.MERGE, command)
+    command.order_id = begin_merge(world, slot, amount)
+    command.amount_micros = amount
+    command.reason_code = Reason.SETS_MERGED
+    return count + 1
 
-    The window's own limit is asked again: what was committed while the mandate was on its way is not in its cap.
+
+@compiled
+def _shares_left(world: World, slot: int, token: int, cost_bps: int) -> int:
+    """Give the mandate's shares, cut to the collateral that it and every limit have left, in hundredths of a share.
+
+    The limits are asked again: what was committed while the mandate was on its way, here or in another window that
+    shares a cap with this one, is not in the mandate's cap.
     """
-    position = market.position
-    committed = position.spent_micros + position.fees_micros + market.pending_cost_micros
-    left = min(market.mandate.cap_micros - market.used_micros, params.position_micros - committed)
+    market = world.markets[slot]
+    left = market.mandate.cap_micros - market.used_micros
+    if left > 0:
+        left = min(left, room_micros(world, slot))
     most = max(left, 0) * BPS // max(cost_bps, 1)
     shares = min(int(market.mandate.shares_micros[token]), most)
     return shares // (MICROS // 100) * (MICROS // 100)
@@ -174,14 +207,17 @@ def _meets_own(world: World, slot: int, token: int, price_bps: int) -> bool:
 
 
 @compiled
-def _pull(world: World, slot: int, stands: bool, commands: Rows[Command], count: int) -> int:
+def _pull(world: World, slot: int, stands: bool, unsound: int, commands: Rows[Command], count: int) -> int:
     """Cancel what no longer has its edge, its mandate, or its time: before anything new is placed."""
     market = world.markets[slot]
     for row in range(ORDERS):
         order = world.orders[row]
-        if order.slot_id != slot or order.state_code != OrderState.RESTING or count >= COMMANDS:
+        if order.slot_id != slot or count >= COMMANDS or not is_pullable(world, order):
             continue
-        reason = _pull_reason(world, market, order, stands)
+        again = order.state_code == OrderState.CANCEL_SENT
+        reason = unsound if unsound != 0 else _pull_reason(world, market, order, stands)
+        if again:
+            reason = int(Reason.CANCEL_REPEATED)
         if reason == 0:
             continue
         command = commands[count]
@@ -192,8 +228,7 @@ def _pull(world: World, slot: int, stands: bool, commands: Rows[Command], count:
         command.token_code = order.token_code
         command.price_bps = order.price_bps
         command.amount_micros = order.open_micros
-        order.state_code = OrderState.CANCEL_SENT
-        order.changed_ns = world.now_ns
+        pull(world, order, reason)
         count += 1
     return count
 
@@ -204,8 +239,6 @@ def _pull_reason(world: World, market: Market, order: Order, stands: bool) -> in
     params = world.params
     mandate = market.mandate
     token = int(order.token_code)
-    if world.halted_code != 0:
-        return int(Reason.OPERATOR_PULLED)
     if world.now_ns >= market.close_ns - params.close_quiet_ns:
         return int(Reason.WINDOW_ENDING)
     if world.now_ns - market.book_seen_ns > params.book_age_ns:
@@ -232,14 +265,6 @@ def _wants_desk(params: Params, market: Market, now_ns: int) -> bool:
     if now_ns >= market.mandate.until_ns - params.ask_interval_ns:
         return True
     return abs(market.posterior_logodds - market.asked_logodds) >= params.ask_move_logodds
-
-
-@compiled
-def _free_order(world: World) -> int:
-    for row in range(ORDERS):
-        if world.orders[row].state_code == OrderState.NONE:
-            return row
-    return -1
 
 
 @compiled
@@ -272,23 +297,15 @@ def _place(
     order = world.orders[row]
     order.order_id = command.order_id
     order.mandate_id = command.mandate_id
-    order.placed_ns = world.now_ns
-    order.changed_ns = world.now_ns
     order.amount_micros = amount_micros
-    order.open_micros = amount_micros
-    order.filled_micros = 0
     order.price_bps = price_bps
     order.slot_id = slot
-    order.state_code = OrderState.SENT
     order.token_code = token
     order.side_code = 0
     order.tif_code = tif_code
     order.post_only = command.post_only
-    cost = amount_micros * price_bps // BPS
-    market.pending_micros[token] += amount_micros
-    market.pending_cost_micros += cost
-    market.used_micros += cost
-    market.orders_count += 1
+    want(world, market, order, reason_code)
+    market.used_micros += amount_micros * price_bps // BPS
 
 
 @compiled

@@ -3,22 +3,27 @@
 import math
 from typing import Final
 
+from graph.exposure import (
+    committed_micros,
+    day_pnl_micros,
+    risked_micros,
+    risky_windows,
+    shared_cost_micros,
+    tail_loss_micros,
+)
 from graph.pricing import explain, has_reference, hold_sd, leads_by_feeds, reference_usd, reference_var_usd2
+from graph.spot_watch import spot_fault
 from state.compiled import compiled
 from state.desk import FEATURES, View
 from state.events import Side, Source
 from state.feeds import RING, Lag
 from state.units import BPS, NS_PER_S
-from state.world import CLOSE, SLOTS, STRIKE, Market, Phase, World
+from state.world import CLOSE, STRIKE, Market, World
 from tools.average import coverage_ratio, known_ratio
 from tools.book import complement_gap_bps, depth_within, is_two_sided, notional_micros, touch_micros
 from tools.fair import point_up
-from tools.logodds import probability
 
 NEAR_CENTS: Final = 4
-MOVED_TOGETHER_RATIO: Final = 0.8
-"""Taken as the co-movement of two coins' windows that overlap in time; two overlapping windows of one coin count as 1.
-Coins' five-minute returns correlate about this much; the live estimate belongs to the risk gates proper."""
 
 
 @compiled
@@ -154,43 +159,18 @@ def recent_lead_move(lag: Lag, span_ns: int) -> float:
 def _see_exposure(world: World, slot: int, view: View) -> None:
     """Add up what is at risk here, elsewhere in windows that move with this one, and on the day."""
     market = world.markets[slot]
-    view.cost_micros = 0
-    view.other_cost_micros = 0
-    view.risky_windows_count = 0
-    view.day_pnl_micros = world.money.day_realized_micros
-    lose_up = 0
-    lose_down = 0
-    for row in range(SLOTS):
-        other = world.markets[row]
-        if other.phase_code == Phase.NONE or other.phase_code == Phase.SETTLED:
-            continue
-        position = other.position
-        cost = position.spent_micros + position.fees_micros + other.pending_cost_micros
-        if cost == 0 and other.orders_count == 0:
-            continue
-        view.risky_windows_count += 1
-        p_up = probability(other.posterior_logodds)
-        worth = int(p_up * position.up_micros + (1.0 - p_up) * position.down_micros)
-        view.day_pnl_micros += worth - position.spent_micros - position.fees_micros
-        lose_up += max(cost - position.down_micros, 0)
-        lose_down += max(cost - position.up_micros, 0)
-        if row == slot:
-            view.cost_micros = max(cost, 0)
-        elif _moves_with(world, market, other):
-            view.other_cost_micros += max(cost, 0)
-    view.tail_loss_micros = max(lose_up, lose_down)
+    view.cost_micros = committed_micros(world, slot)
+    view.other_cost_micros = shared_cost_micros(world, slot)
+    view.risky_windows_count = risky_windows(world)
+    view.day_pnl_micros = day_pnl_micros(world)
+    view.tail_loss_micros = tail_loss_micros(world)
     for token in range(2):
         view.pending_micros[token] = market.pending_micros[token]
     view.held_micros[0] = market.position.up_micros
     view.held_micros[1] = market.position.down_micros
+    view.risked_micros = risked_micros(world)
+    view.armed_micros = world.armed_micros
     view.cash_micros = world.money.cash_micros
     view.halted_code = world.halted_code
     view.platform_code = world.platform_code
-
-
-@compiled
-def _moves_with(world: World, market: Market, other: Market) -> bool:
-    """Say whether two windows overlap in time and are taken to move together more than the limit allows."""
-    overlap = market.open_ns < other.close_ns and other.open_ns < market.close_ns
-    together = 1.0 if market.asset_code == other.asset_code else MOVED_TOGETHER_RATIO
-    return overlap and together >= world.params.correlation_ratio
+    view.spot_code = spot_fault(world, market)

@@ -13,7 +13,7 @@ from state.records import F64, I64, U8, U16, U64, Flag, Floats, Ints, Record
 FEATURES: Final = 5
 """What the fusion weighs: the book's middle, fair value's distance from it, lead-lag, flow, depth."""
 
-DESK_VERSION: Final = 1
+DESK_VERSION: Final = 3
 
 
 class View(Record):
@@ -99,8 +99,15 @@ class View(Record):
     other_cost_micros: I64
     """Collateral at risk in windows that move with this one."""
     tail_loss_micros: I64
+    risked_micros: I64
+    """Collateral at risk over all windows."""
+    armed_micros: I64
+    """What the desk was armed with for that; 0: no such limit."""
     halted_code: I64
     platform_code: I64
+    """`PlatformCode`; 0: sound."""
+    spot_code: I64
+    """`Reason` why the minute that settles this window is not to be trusted; 0: none."""
 
 
 class Sight(Record):

@@ -143,6 +143,45 @@ class Params(Record):
         np.int64,
         Bound(10_000_000_000, 10_000_000_000, 10**15, "least resting notional of the whole book", "down", True),
     ]
+    # platform: beyond these there is no new risk
+    settle_most_ns: Annotated[
+        int,
+        np.int64,
+        Bound(30_000_000_000, 5_000_000_000, 600_000_000_000, "longest wait for a match's confirmation", "up"),
+    ]
+    failures_ratio: Annotated[
+        float, np.float64, Bound(0.15, 0.01, 0.5, "largest share of recent trades that failed or were repeated", "up")
+    ]
+    restart_quiet_ns: Annotated[
+        int, np.int64, Bound(120_000_000_000, 0, 900_000_000_000, "quiet after the venue said that it restarts", "down")
+    ]
+    stale_feeds_ratio: Annotated[
+        float, np.float64, Bound(0.5, 0.0, 0.9, "largest share of silent feeds among those we have", "up")
+    ]
+    oracle_apart_bps: Annotated[
+        float, np.float64, Bound(25.0, 1.0, 200.0, "largest distance of settlement stream and exchanges", "up")
+    ]
+    base_fee_ratio: Annotated[
+        float, np.float64, Bound(5.0, 1.2, 100.0, "largest base fee over its recent median", "up")
+    ]
+    head_age_ns: Annotated[
+        int, np.int64, Bound(30_000_000_000, 3_000_000_000, 600_000_000_000, "oldest head of the chain", "up")
+    ]
+    platform_calm_ns: Annotated[
+        int, np.int64, Bound(30_000_000_000, 0, 900_000_000_000, "how long a fault must be gone to be over", "down")
+    ]
+    # the averaging minute
+    spot_side_ratio: Annotated[
+        float,
+        np.float64,
+        Bound(0.9, 0.5, 1.0, "share of one side from which trades of an exchange are one-sided", "up"),
+    ]
+    spot_surge_ratio: Annotated[
+        float, np.float64, Bound(8.0, 1.5, 100.0, "times the usual volume from which one-sided trades count", "up")
+    ]
+    spot_runaway_bps: Annotated[
+        float, np.float64, Bound(6.0, 0.5, 100.0, "largest distance of one exchange's price from all together", "up")
+    ]
     # size
     bankroll_micros: Annotated[
         int, np.int64, Bound(100_000_000_000, 1_000_000, 10**13, "capital that Kelly reckons with", "up")
@@ -153,6 +192,14 @@ class Params(Record):
     ]
     depth_share_ratio: Annotated[
         float, np.float64, Bound(0.5, 0.01, 1.0, "share of the displayed size one order may take", "up")
+    ]
+    # complete sets
+    may_merge_count: Annotated[int, np.int64, Bound(1, 0, 1, "1 allows merging complete sets into dollars")]
+    merge_micros: Annotated[
+        int, np.int64, Bound(5_000_000, 1_000_000, 10**12, "least complete sets that are worth a merge")
+    ]
+    merge_quiet_ns: Annotated[
+        int, np.int64, Bound(30_000_000_000, 0, 300_000_000_000, "no merge is begun in this last part of a window")
     ]
     # execution
     mandate_ns: Annotated[
@@ -171,7 +218,7 @@ class Params(Record):
         int, np.int64, Bound(1_000_000_000, 0, 60_000_000_000, "quiet after a take before the next one", "down")
     ]
     tail_jump_ratio: Annotated[
-        float, np.float64, Bound(0.003, 0.0001, 0.05, "jump of the price that the tail check supposes", "down")
+        float, np.float64, Bound(0.003, 0.0001, 0.05, "largest jump, up or down, that the tail check supposes", "down")
     ]
     tail_loss_micros: Annotated[
         int, np.int64, Bound(10_000_000_000, 0, 50_000_000_000, "largest loss of all windows in that jump", "up")

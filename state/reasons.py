@@ -53,6 +53,8 @@ class Reason(IntEnum):
     PLATFORM = 47
     # size
     STAKE_BELOW_MINIMUM = 50
+    # arming
+    ARMED_LIMIT = 58
     # agents
     FAIR_ABOVE_BOOK = 60
     FAIR_BELOW_BOOK = 61
@@ -81,6 +83,20 @@ class Reason(IntEnum):
     REQUOTE = 85
     WINDOW_ENDING = 86
     OPERATOR_PULLED = 87
+    # platform: what is not sound (state.platform)
+    SETTLEMENT_SLOW = 90
+    TRADES_FAIL = 91
+    VENUE_RESTARTING = 92
+    FEEDS_STALE = 93
+    ORACLE_APART = 94
+    FEE_SURGE = 95
+    CHAIN_BEHIND = 96
+    # the averaging minute
+    SPOT_ONE_SIDED = 97
+    SPOT_RUNS_AWAY = 98
+    # complete sets, and what is asked twice
+    SETS_MERGED = 110
+    CANCEL_REPEATED = 111
 
 
 WORDS: Final = MappingProxyType(
@@ -114,6 +130,7 @@ WORDS: Final = MappingProxyType(
         Reason.TAIL_LOSS: "a jump of the price would lose more than allowed",
         Reason.PLATFORM: "the platform is not sound enough for new risk",
         Reason.STAKE_BELOW_MINIMUM: "the stake is below what the venue accepts",
+        Reason.ARMED_LIMIT: "the limit that the desk was armed with is used up",
         Reason.FAIR_ABOVE_BOOK: "fair value lies above the book's middle",
         Reason.FAIR_BELOW_BOOK: "fair value lies below the book's middle",
         Reason.FAIR_AT_BOOK: "fair value agrees with the book",
@@ -140,6 +157,17 @@ WORDS: Final = MappingProxyType(
         Reason.REQUOTE: "pulled to quote at a better price",
         Reason.WINDOW_ENDING: "pulled: the window is about to close",
         Reason.OPERATOR_PULLED: "pulled by the operator",
+        Reason.SETTLEMENT_SLOW: "a match of ours is not confirmed on chain for longer than allowed",
+        Reason.TRADES_FAIL: "too many of our recent trades failed on chain or had to be tried again",
+        Reason.VENUE_RESTARTING: "the venue restarts, or takes post-only orders alone",
+        Reason.FEEDS_STALE: "too many of our price feeds are silent",
+        Reason.ORACLE_APART: "the settlement stream and the exchanges tell different prices",
+        Reason.FEE_SURGE: "Polygon's base fee is far above its recent median",
+        Reason.CHAIN_BEHIND: "Polygon's newest block that we know is too old",
+        Reason.SPOT_ONE_SIDED: "one exchange is swept to one side in the minute that settles this window",
+        Reason.SPOT_RUNS_AWAY: "one exchange's price runs away from the others in the minute that settles this window",
+        Reason.SETS_MERGED: "merged: both tokens together are a dollar that need not wait for the settlement",
+        Reason.CANCEL_REPEATED: "cancelled again: the first cancel was never answered",
     }
 )
 """The sentence for each reason; a test holds that none is missing."""

@@ -7,7 +7,7 @@ became of it. Cancels may be repeated, for twice cancelled is once cancelled.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import numpy as np
@@ -32,7 +32,7 @@ from infra.venues.sending import KILLED, Answered, Ready, Sending
 from infra.venues.signing import Signer
 from infra.venues.throttle import Throttle
 from infra.venues.version_watch import VersionWatch
-from state.events import Token
+from state.events import EVENT, Kind, Source, Token
 from state.orders import Act, Reject
 from state.units import NS_PER_S
 
@@ -41,6 +41,8 @@ Recorded = Callable[[int, str], None]
 """Is told (order id, hash) before an order leaves, for the journal."""
 Halted = Callable[[str], None]
 """Is told why no order leaves any more."""
+Merger = Callable[[int, int], Awaitable[int]]
+"""Merges complete sets: (slot, micros of sets) -> micros that were merged; 0 when it was refused."""
 Noted = Callable[[dict[str, Any]], None]
 """Is told what should stand in the journal."""
 
@@ -83,6 +85,8 @@ class Gateway:
         self.gate = gate
         self.is_killed: Callable[[], bool] = lambda: False
         """Looks at the kill switch, asked just before an order leaves; set by the switch."""
+        self.merger: Merger | None = None
+        """Merges complete sets on chain; set by whoever holds the relayer. Without one a merge is refused."""
         self.followed = Followed()
         self.news = OrderNews(self._api_key, self.followed)
         self.throttle = Throttle(clock, store, signer.address)
@@ -149,6 +153,8 @@ class Gateway:
                 cancels.append(int(command["order_id"]))
             elif act == Act.CANCEL_MARKET:
                 self._spawn(self.cancelling.cancel_market(int(command["slot_id"])))
+            elif act == Act.MERGE:
+                self._spawn(self._merge(int(command["slot_id"]), int(command["order_id"]), command["amount_micros"]))
         for first in range(0, len(ready), BATCH_MOST):
             self._spawn(self.sending.post(ready[first : first + BATCH_MOST]))
         if cancels:
@@ -221,6 +227,13 @@ class Gateway:
         if post_only and self.heeding.repricing.must_wait(token_id, now_ns):
             return Reject.POST_ONLY_WOULD_CROSS
         return self.throttle.refusal(post_only)
+
+    async def _merge(self, slot: int, merge_id: int, amount_micros: int) -> None:
+        """Merge complete sets, and tell what came of it; a merge that nobody here can or may do is refused at once."""
+        may = self.merger is not None and not self.halt_why and not self.is_killed()
+        merged = await self.merger(slot, int(amount_micros)) if may and self.merger is not None else 0
+        self.counts["merged" if merged else "merges refused"] += 1
+        self._put(merged_row(slot, merge_id, merged, self._clock.now_ns()))
 
     async def _may_leave(self) -> None:
         """Wait until what is about to leave is safe on disk, and look at the kill switch for the last time."""
@@ -326,3 +339,13 @@ class Gateway:
 
 def _cancels(commands: Rows) -> list[Any]:
     return list(commands[np.asarray(commands["act_code"]) == Act.CANCEL])
+
+
+def merged_row(slot: int, merge_id: int, amount_micros: int, now_ns: int) -> Rows:
+    """Give the row that says what came of a merge; an amount of 0 is a refusal."""
+    row = np.zeros(1, EVENT)
+    row["kind_code"], row["source_code"] = Kind.MERGED, Source.OURSELVES
+    row["slot_id"], row["ref_id"], row["amount_micros"] = slot, merge_id, amount_micros
+    row["flags_mask"] = Reject.NONE if amount_micros else Reject.FAILED
+    row["at_ns"] = row["seen_ns"] = now_ns
+    return row

@@ -155,15 +155,26 @@ class Rest:
 
     async def call(
         self, method: str, path: str, *, query: str = "", body: bytes = b"", sealed: bool = True,
-        headers: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None, leaving: Callable[[], None] | None = None,
     ) -> Reply:  # fmt: skip
         """Ask once and give the answer, whatever its status.
+
+        Args:
+            method: Of the request.
+            path: Below the server's address.
+            query: Behind the path.
+            body: Of the request.
+            sealed: Prove whose account it is.
+            headers: Others than the seal's.
+            leaving: Told when nothing holds the request up any more: from then on the server may have it.
 
         Raises:
             NoAnswer: none came in time, or the connection broke.
         """
         if self.safe is not None and method == "POST" and path in ORDER_PATHS:
             await self._wait_for_disk(self.safe)
+        if leaving is not None:
+            leaving()
         sent_ns = self._used_ns = self._clock.now_ns()
         if sealed:
             assert self._seal is not None, "credentials before sealed requests"

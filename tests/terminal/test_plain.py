@@ -75,6 +75,9 @@ def test_what_happens_to_orders_and_money_is_said() -> None:
         row(Kind.REBATE_PAID, amount_micros=1_250_000),
         row(Kind.FEED_CHANGED, source_code=Source.BYBIT, code_id=FeedState.DOWN, ref_id=2),
         row(Kind.OPERATOR_SAID, code_id=1),
+        row(Kind.OPERATOR_SAID, code_id=4, ref_id=250_000_000),
+        row(Kind.MERGED, ref_id=3, amount_micros=40_000_000),
+        row(Kind.MERGED, ref_id=4, flags_mask=Reject.NOT_ENOUGH_BALANCE),
     ]
     assert "\n" + "\n".join(str(told_row(each, NAMES)) for each in happened) + "\n" == snapshot("""\
 
@@ -95,7 +98,7 @@ def test_what_happens_to_orders_and_money_is_said() -> None:
 def test_the_markets_noise_is_not_said() -> None:
     noise = set(Kind) - {
         Kind.ORDER_CHANGED, Kind.FILLED, Kind.FEE_CHARGED, Kind.FILL_REVERSED, Kind.SETTLED, Kind.REBATE_PAID,
-        Kind.FEED_CHANGED, Kind.OPERATOR_SAID,
+        Kind.FEED_CHANGED, Kind.OPERATOR_SAID, Kind.MERGED,
     }  # fmt: skip
     assert all(told_row(row(kind), NAMES) is None for kind in noise)
 

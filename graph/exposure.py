@@ -1,0 +1,208 @@
+"""Exposure: what is at risk here, with what moves along, on the day, and in a jump; and what the limits still leave.
+
+The desk's risk gate and the screen ask the same functions: the gate when it gives a mandate, the screen again at each
+order, since other windows' orders may have gone out under mandates of their own meanwhile.
+"""
+
+from typing import Final
+
+from graph.pricing import has_reference, reference_from_ns, reference_usd, reference_var_usd2
+from state.compiled import compiled
+from state.orders import ORDERS, Order, OrderState
+from state.units import BPS, NS_PER_S
+from state.world import CLOSE, SLOTS, STRIKE, Market, Phase, World
+from tools.comovement import coins_ratio_most, overlap_ratio
+from tools.fair import fair_up
+from tools.fees import fee_bps
+from tools.logodds import probability
+
+JUMPS: Final = (0.0, 0.25, 0.5, 1.0)
+"""Shares of the supposed jump that are tried, both ways; none at all tells what is lost already."""
+
+
+@compiled
+def is_at_stake(market: Market) -> bool:
+    """Say whether a window may still win or lose: it is known, and nobody has said how it ended."""
+    return bool(market.phase_code != Phase.NONE and market.phase_code != Phase.SETTLED)
+
+
+@compiled
+def committed_micros(world: World, slot: int) -> int:
+    """Give a window's collateral at risk: filled, resting and in flight, with fees paid and to be paid."""
+    market = world.markets[slot]
+    if not is_at_stake(market):
+        return 0
+    position = market.position
+    total = position.spent_micros + position.fees_micros + market.pending_cost_micros
+    if market.orders_count > 0:
+        for row in range(ORDERS):
+            order = world.orders[row]
+            if order.state_code != OrderState.NONE and order.slot_id == slot:
+                total += fee_to_come_micros(market, order)
+    return max(int(total), 0)
+
+
+@compiled
+def fee_to_come_micros(market: Market, order: Order) -> int:
+    """Give what an order will be charged if the rest of it takes; resting post-only orders are charged nothing."""
+    if order.post_only:
+        return 0
+    rules = market.rules
+    by_notional = rules.fee_by_notional_code == 1
+    fee = fee_bps(float(order.price_bps), rules.fee_rate_ppm, rules.fee_exponent_count, by_notional)
+    return int(order.open_micros * (int(fee) + 1) // BPS)
+
+
+@compiled
+def carries_risk(world: World, slot: int) -> bool:
+    """Say whether a window has anything at risk, or might have by an order that is out."""
+    market = world.markets[slot]
+    if not is_at_stake(market):
+        return False
+    position = market.position
+    return bool(market.orders_count > 0 or position.spent_micros + position.fees_micros != 0)
+
+
+@compiled
+def risky_windows(world: World) -> int:
+    """Count the windows that carry risk."""
+    count = 0
+    for slot in range(SLOTS):
+        if carries_risk(world, slot):
+            count += 1
+    return count
+
+
+@compiled
+def together_ratio(world: World, slot: int, other: int) -> float:
+    """Give how much the outcomes of two windows move together at most, 0..1 (`tools.comovement`)."""
+    if slot == other:
+        return 1.0
+    ours, theirs = world.markets[slot], world.markets[other]
+    shared = overlap_ratio(
+        (ours.open_ns - world.now_ns) / NS_PER_S,
+        (ours.close_ns - world.now_ns) / NS_PER_S,
+        float(max(ours.averages[CLOSE].lookback_s, 1)),
+        (theirs.open_ns - world.now_ns) / NS_PER_S,
+        (theirs.close_ns - world.now_ns) / NS_PER_S,
+        float(max(theirs.averages[CLOSE].lookback_s, 1)),
+    )
+    return shared * coins_ratio_most(world.comovement, int(ours.asset_code), int(theirs.asset_code))
+
+
+@compiled
+def moves_with(world: World, slot: int, other: int) -> bool:
+    """Say whether two windows share one cap."""
+    return together_ratio(world, slot, other) >= world.params.correlation_ratio
+
+
+@compiled
+def shared_cost_micros(world: World, slot: int) -> int:
+    """Give the collateral in other windows that shares a cap with this one.
+
+    Every window with its like is a group with a cap. What is added here counts in each group that this window is in, so
+    the fullest of them is what binds.
+    """
+    most = 0
+    for centre in range(SLOTS):
+        if centre != slot and (not carries_risk(world, centre) or not moves_with(world, slot, centre)):
+            continue
+        total = 0
+        for each in range(SLOTS):
+            if carries_risk(world, each) and each != slot and moves_with(world, centre, each):
+                total += committed_micros(world, each)
+        most = max(most, total)
+    return int(most)
+
+
+@compiled
+def day_pnl_micros(world: World) -> int:
+    """Give the UTC day's result: realised, and what is held marked at the posterior less what it cost."""
+    total = world.money.day_realized_micros
+    for slot in range(SLOTS):
+        market = world.markets[slot]
+        if carries_risk(world, slot):
+            position = market.position
+            p_up = probability(market.posterior_logodds)
+            worth = int(p_up * position.up_micros + (1.0 - p_up) * position.down_micros)
+            total += worth - position.spent_micros - position.fees_micros
+    return int(total)
+
+
+@compiled
+def tail_loss_micros(world: World) -> int:
+    """Give the most that all windows lose together in a jump of all coins at once, from what they have cost.
+
+    Shares are worth fair value after the jump. Coins move as one, which is the worst they can do. A window that gains
+    does not pay for one that loses, and of the orders that are out those fill that lose.
+    """
+    worst = 0
+    for part in JUMPS:
+        size = world.params.tail_jump_ratio * part
+        for sign in (-1.0, 1.0):
+            total = 0
+            for slot in range(SLOTS):
+                if carries_risk(world, slot):
+                    total += _loss_after(world, slot, sign * size)
+            worst = max(worst, total)
+    return int(worst)
+
+
+@compiled
+def _loss_after(world: World, slot: int, jump_ratio: float) -> int:
+    """Give what one window loses in a jump."""
+    market = world.markets[slot]
+    position = market.position
+    known = market.strike_code != 0 and has_reference(world.assets[market.asset_code])
+    p_up = _fair_after(world, market, jump_ratio) if known else 0.0
+    worth = int(p_up * position.up_micros + (1.0 - p_up) * position.down_micros)
+    if not known:
+        worth = int(min(position.up_micros, position.down_micros))
+    loss = max(position.spent_micros + position.fees_micros - worth, 0)
+    if market.orders_count == 0:
+        return int(loss)
+    for row in range(ORDERS):
+        order = world.orders[row]
+        if order.state_code == OrderState.NONE or order.slot_id != slot:
+            continue
+        p_win = p_up if order.token_code == 0 else 1.0 - p_up
+        paid = order.open_micros * int(order.price_bps) // BPS + fee_to_come_micros(market, order)
+        loss += max(paid - (int(p_win * order.open_micros) if known else 0), 0)
+    return int(loss)
+
+
+@compiled
+def _fair_after(world: World, market: Market, jump_ratio: float) -> float:
+    """Give fair value of UP if the coin's price were another by that ratio, from now on."""
+    state = world.assets[market.asset_code]
+    return fair_up(
+        market.averages[CLOSE],
+        market.averages[STRIKE],
+        reference_from_ns(state, world.now_ns),
+        reference_usd(state) * (1.0 + jump_ratio),
+        reference_var_usd2(state),
+        state.variance_per_s,
+    )
+
+
+@compiled
+def risked_micros(world: World) -> int:
+    """Give the collateral at risk over all windows: what a desk is armed for."""
+    total = 0
+    for slot in range(SLOTS):
+        total += committed_micros(world, slot)
+    return int(total)
+
+
+@compiled
+def room_micros(world: World, slot: int) -> int:
+    """Give the collateral that one more order in this window may take at this very moment, by every limit."""
+    params = world.params
+    if not carries_risk(world, slot) and risky_windows(world) >= params.concurrent_count:
+        return 0
+    room = params.position_micros - committed_micros(world, slot) - shared_cost_micros(world, slot)
+    room = min(room, params.daily_loss_micros + day_pnl_micros(world))
+    room = min(room, params.tail_loss_micros - tail_loss_micros(world))
+    if world.armed_micros > 0:
+        room = min(room, world.armed_micros - risked_micros(world))
+    return max(int(room), 0)
