@@ -25,6 +25,8 @@ Rows = NDArray[Any]
 MARKOUTS_S: Final = (1, 5, 30)
 _DAY_NS: Final = 86_400 * NS_PER_S
 _OVER: Final = (OrderState.DONE, OrderState.REJECTED)
+_ON_ITS_WAY: Final = (OrderState.WANTED, OrderState.SIGNED, OrderState.SENT, OrderState.UNKNOWN)
+"""Words of our own gateway: the venue need not have the order."""
 _WORD: Final = (OrderState.RESTING, OrderState.DONE, OrderState.REJECTED)
 """What tells us what came of an order; HELD only says that it waits."""
 
@@ -144,7 +146,8 @@ def _follow_orders(book: Book, messages: Rows, row_of: dict[int, int]) -> None:
     for event in messages:
         row = row_of.get(int(event["ref_id"]), -1)
         kind, state = event["kind_code"], event["code_id"]
-        if row < 0 or kind not in (Kind.ORDER_CHANGED, Kind.FILLED):
+        ours = kind == Kind.ORDER_CHANGED and state in _ON_ITS_WAY
+        if row < 0 or ours or kind not in (Kind.ORDER_CHANGED, Kind.FILLED):
             continue
         # Answers and reports travel apart: the news of a fill may be here before that of the arrival.
         if not book.arrived_ns[row] or event["at_ns"] < book.arrived_ns[row]:

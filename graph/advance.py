@@ -8,11 +8,14 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from graph.fills import apply_fee, apply_fill, apply_order_change, apply_reversal
+from graph.arming import apply_word
+from graph.fills import apply_fee, apply_fill, apply_reversal
+from graph.merging import apply_merged
+from graph.order_life import apply_order_change
 from graph.pricing import begin_averages, renew_asset, see_average, see_price, see_strike
 from graph.settlement import settle
 from state.compiled import compiled
-from state.events import ASSETS, FEEDS, LAST_IN_FRAME, Event, FeedState, Kind, Side, Source, Token, Word
+from state.events import ASSETS, FEEDS, LAST_IN_FRAME, Event, FeedState, Kind, Side, Source, Token
 from state.rules import Rule, apply_rule, rules_in_force
 from state.units import BPS, NS_PER_S
 from state.world import OUTCOME_UNKNOWN, SLOTS, Market, Phase, World
@@ -61,11 +64,11 @@ def _seldom(world: World, event: Event, rulebook: NDArray[Any]) -> int:
     """Apply the kinds that come a few times a window."""
     kind = event.kind_code
     if kind == Kind.OPERATOR_SAID:
-        world.halted_code = 0 if event.code_id == Word.RESUME else event.code_id
+        apply_word(world, event)
         return ALL_SLOTS
     if kind == Kind.FEED_CHANGED:
         return _feed_changed(world, event)
-    if kind == Kind.CHAIN_SEEN or kind == Kind.CEX_TRADED or kind == Kind.TOUCH_CARRIED or kind == Kind.REBATE_PAID:
+    if _is_for_others(kind) or kind == Kind.REBATE_PAID:
         if kind == Kind.REBATE_PAID:
             world.money.rebates_micros += event.amount_micros
             world.money.cash_micros += event.amount_micros
@@ -82,6 +85,13 @@ def _seldom(world: World, event: Event, rulebook: NDArray[Any]) -> int:
         world.refused_count += 1
         return NO_SLOT
     return _in_market(world, market, event)
+
+
+@compiled
+def _is_for_others(kind: int) -> bool:
+    """Say whether rows of a kind are for recordings, checks and the books of account: the core need not know them."""
+    of_market = kind == Kind.CHAIN_SEEN or kind == Kind.CEX_TRADED or kind == Kind.TOUCH_CARRIED
+    return of_market or kind == Kind.FILL_MINED or kind == Kind.FILL_CONFIRMED or kind == Kind.REDEEMED
 
 
 @compiled
@@ -103,6 +113,8 @@ def _in_market(world: World, market: Market, event: Event) -> int:
         apply_fee(world, market, event)
     elif kind == Kind.FILL_REVERSED:
         apply_reversal(world, market, event)
+    elif kind == Kind.MERGED:
+        apply_merged(world, market, event)
     else:
         world.refused_count += 1
         return NO_SLOT
@@ -161,20 +173,7 @@ def _blank_market(market: Market) -> None:
     market.fair_until_ns = 0
     market.fair_logodds = 0.0
     market.posterior_logodds = 0.0
-    position = market.position
-    position.up_micros = 0
-    position.down_micros = 0
-    position.spent_micros = 0
-    position.fees_micros = 0
-    position.traded_micros = 0
-    position.fills_count = 0
-    position.reversed_count = 0
-    position.settled_micros = 0
-    position.realized_micros = 0
-    position.first_order_id = 0
-    position.first_cost_bps = 0.0
-    position.first_token_code = 0
-    position.first_reversed = False
+    _blank_position(market)
     market.pending_micros[0] = 0
     market.pending_micros[1] = 0
     market.pending_cost_micros = 0
@@ -187,10 +186,32 @@ def _blank_market(market: Market) -> None:
     market.asked_ns = 0
     market.asked_logodds = 0.0
     market.took_ns = 0
+    market.merge_id = 0
+    market.merge_micros = 0
+    market.merge_from_ns = 0
     market.next_sample_id = 0
     market.samples_count = 0
     market.outcome_code = OUTCOME_UNKNOWN
     market.final_usd = 0.0
+
+
+@compiled
+def _blank_position(market: Market) -> None:
+    position = market.position
+    position.up_micros = 0
+    position.down_micros = 0
+    position.spent_micros = 0
+    position.fees_micros = 0
+    position.traded_micros = 0
+    position.fills_count = 0
+    position.reversed_count = 0
+    position.merged_micros = 0
+    position.settled_micros = 0
+    position.realized_micros = 0
+    position.first_order_id = 0
+    position.first_cost_bps = 0.0
+    position.first_token_code = 0
+    position.first_reversed = False
 
 
 @compiled

@@ -1,72 +1,115 @@
-"""What comes back from the venue: orders change, fill, are charged, and sometimes turn out to have failed."""
+"""What comes back from the venue of our trades: matches, fees, and matches that turn out to have failed.
 
+An order never matches beyond its amount, and what has not been booked is never taken back: so a match or a failure that
+is told twice moves nothing twice, as far as an order's amount can tell. (One match of a part of an order, told twice
+while the order is open, cannot be told from two: whoever hears the venue knows its trades by name and tells each once.)
+"""
+
+from graph.merging import put_off_merge
+from graph.order_life import find_order, find_past, match_order, next_past, note_step, note_stranger
 from state.compiled import compiled
 from state.events import Event, Side, Token
-from state.orders import ORDERS, Liquidity, Order, OrderState
+from state.orders import Liquidity, Order, OrderState, StepCause, StepFate
 from state.units import BPS
 from state.world import Market, Phase, World
 from tools.fees import fee_bps
 
 
 @compiled
-def find_order(world: World, order_id: int) -> int:
-    """Give the row of an order that is still open to us, or -1."""
-    for row in range(ORDERS):
-        order = world.orders[row]
-        if order.order_id == order_id and order.state_code != OrderState.NONE:
-            return row
-    return -1
-
-
-@compiled
-def apply_order_change(world: World, market: Market, event: Event) -> None:
-    """Take the venue's word on an order; what is over frees its row and its reserved exposure."""
-    row = find_order(world, event.ref_id)
-    if row < 0:
-        world.refused_count += 1
-        return
-    order = world.orders[row]
-    order.changed_ns = world.now_ns
-    state = int(event.code_id)
-    if state > OrderState.UNKNOWN:
-        world.refused_count += 1
-    elif state == OrderState.DONE or state == OrderState.REJECTED or state == OrderState.NONE:
-        # NONE: the venue knows no such order, so nothing of it is open.
-        _release(market, order, order.open_micros)
-        order.state_code = OrderState.NONE
-        order.order_id = 0
-        market.orders_count -= 1
-    elif order.state_code != OrderState.CANCEL_SENT or state == OrderState.RESTING:
-        # A cancel that the venue refused answers RESTING: the order is ours to pull again.
-        order.state_code = state
-
-
-@compiled
-def _release(market: Market, order: Order, amount_micros: int) -> None:
-    """Give back exposure that was reserved for shares that will not come from this order any more."""
-    price = int(order.price_bps)
-    left = order.open_micros - amount_micros
-    market.pending_micros[order.token_code] -= amount_micros
-    # The difference of two floors, so that the parts of an order add up to what was reserved for the whole.
-    market.pending_cost_micros -= order.open_micros * price // BPS - left * price // BPS
-    order.open_micros = left
-
-
-@compiled
 def apply_fill(world: World, market: Market, event: Event) -> None:
     """Book a match: shares in, collateral out (or the reverse for a sale); reserved exposure becomes real."""
+    told = int(event.amount_micros)
     row = find_order(world, event.ref_id)
+    past = find_past(world, event.ref_id) if row < 0 else -1
+    if told <= 0 or _is_of_another_window(world, market, event, row, past):
+        world.refused_count += 1
+        note_stranger(world, event, int(StepCause.MATCHED), told)
+        return
+    booked = told
     if row >= 0:
         order = world.orders[row]
-        amount = min(event.amount_micros, order.open_micros)
-        _release(market, order, amount)
-        order.filled_micros += event.amount_micros
+        booked = min(told, int(order.open_micros))
         order.liquidity_code = event.code_id
-    _move(world, market, event, 1)
+        cut = told - booked
+        if cut > 0:
+            _note_cut(world, order, cut)
+        match_order(world, market, order, booked)
+    elif past >= 0:
+        booked = _match_past(world, world.past_orders[past], told)
+    else:
+        _remember_stranger(world, event)
+    if booked > 0:
+        _book(world, market, event, booked)
+
+
+@compiled
+def _is_of_another_window(world: World, market: Market, event: Event, row: int, past: int) -> bool:
+    """Say whether an order belongs to another window than the one that its slot holds now."""
+    if row >= 0:
+        return world.orders[row].slot_id != event.slot_id
+    if past >= 0:
+        order = world.past_orders[past]
+        return bool(order.slot_id != event.slot_id or order.placed_ns < market.open_ns)
+    return False
+
+
+@compiled
+def _note_cut(world: World, order: Order, cut_micros: int) -> None:
+    """Count shares that cannot have matched: the order was not for so many."""
+    world.cut_micros += cut_micros
+    state, matched = int(order.state_code), int(StepCause.MATCHED)
+    note_step(world, order, state, state, matched, 0, int(StepFate.CUT), cut_micros)
+
+
+@compiled
+def _match_past(world: World, order: Order, told_micros: int) -> int:
+    """Count a match of an order that is over; gives how much of it can be true."""
+    if order.mandate_id == 0:
+        order.amount_micros += told_micros  # not wanted here: nobody knows what it was for
+    booked = min(told_micros, int(order.amount_micros - order.filled_micros))
+    order.filled_micros += booked
+    if told_micros > booked:
+        _note_cut(world, order, told_micros - booked)
+    if booked > 0:
+        state, matched = int(order.state_code), int(StepCause.MATCHED)
+        note_step(world, order, state, state, matched, 0, int(StepFate.TAKEN), booked)
+    return booked
+
+
+@compiled
+def _remember_stranger(world: World, event: Event) -> None:
+    """Know an order by its match, though nobody here wanted it: ours by the venue's word, so its money is ours too."""
+    note_stranger(world, event, int(StepCause.MATCHED), event.amount_micros)
+    if event.ref_id == 0:
+        return
+    order = world.past_orders[next_past(world)]
+    order.order_id = event.ref_id
+    order.mandate_id = 0
+    order.placed_ns = world.now_ns
+    order.changed_ns = world.now_ns
+    order.amount_micros = event.amount_micros
+    order.open_micros = 0
+    order.filled_micros = event.amount_micros
+    order.reversed_micros = 0
+    order.price_bps = event.price_bps
+    order.slot_id = event.slot_id
+    order.state_code = OrderState.DONE
+    order.token_code = event.token_code
+    order.side_code = event.side_code
+    order.tif_code = 0
+    order.post_only = False
+    order.liquidity_code = event.code_id
+
+
+@compiled
+def _book(world: World, market: Market, event: Event, amount_micros: int) -> None:
+    """Move shares and money of a match, and count it."""
+    _move(world, market, event, 1, amount_micros)
     if market.position.fills_count == 0:
         _note_first(market, event)
     market.position.fills_count += 1
-    market.position.traded_micros += event.amount_micros
+    market.position.traded_micros += amount_micros
+    put_off_merge(world, market)
 
 
 @compiled
@@ -86,20 +129,41 @@ def _note_first(market: Market, event: Event) -> None:
 
 @compiled
 def apply_reversal(world: World, market: Market, event: Event) -> None:
-    """Undo a match that FAILED at settlement: neither shares nor money have moved after all."""
-    _move(world, market, event, -1)
+    """Undo a match that FAILED at settlement: neither shares nor money have moved after all.
+
+    What was never booked cannot be undone: a failure told twice, or before its match, changes nothing and is counted.
+    """
+    told = int(event.amount_micros)
+    row = find_order(world, event.ref_id)
+    past = find_past(world, event.ref_id) if row < 0 else -1
+    unnamed = event.ref_id == 0
+    if told <= 0 or _is_of_another_window(world, market, event, row, past) or (row < 0 and past < 0 and not unnamed):
+        world.refused_count += 1
+        note_stranger(world, event, int(StepCause.REVERSED), told)
+        return
+    undone = told
+    if not unnamed:
+        order = world.orders[row] if row >= 0 else world.past_orders[past]
+        undone = min(told, int(order.filled_micros - order.reversed_micros))
+        order.reversed_micros += undone
+        state, cause = int(order.state_code), int(StepCause.REVERSED)
+        fate = int(StepFate.TAKEN) if undone == told else int(StepFate.UNFOUNDED)
+        note_step(world, order, state, state, cause, 0, fate, told)
+    if undone <= 0:
+        return
+    _move(world, market, event, -1, undone)
     market.position.reversed_count += 1
     if event.ref_id == market.position.first_order_id:
         market.position.first_reversed = True
 
 
 @compiled
-def _move(world: World, market: Market, event: Event, sign: int) -> None:
+def _move(world: World, market: Market, event: Event, sign: int, amount_micros: int) -> None:
     position = market.position
     buying = 1 if event.side_code == Side.BUY else -1
-    shares = sign * buying * event.amount_micros
+    shares = sign * buying * amount_micros
     # Rounded against us: a purchase up, a sale down, to the micro.
-    notional = int(event.price_bps) * event.amount_micros
+    notional = int(event.price_bps) * amount_micros
     cost = -(-notional // BPS) if buying == 1 else notional // BPS
     if event.token_code == Token.UP:
         position.up_micros += shares

@@ -21,12 +21,14 @@ def risk(params: Params, view: View, signal: Signal, verdict: Verdict) -> None:
     loss_left = params.daily_loss_micros + view.day_pnl_micros
     liquidity_over = view.book_notional_micros - params.liquidity_micros
     tail_left = params.tail_loss_micros - view.tail_loss_micros
+    armed_left = _armed_left(view)
     verdict.margin_micros = position_left
     verdict.margin_code = Reason.POSITION_FULL
     _nearer(verdict, shared_left, int(Reason.CORRELATED))
     _nearer(verdict, loss_left, int(Reason.DAILY_LOSS))
     _nearer(verdict, liquidity_over, int(Reason.LIQUIDITY_LOW))
     _nearer(verdict, tail_left, int(Reason.TAIL_LOSS))
+    _nearer(verdict, armed_left, int(Reason.ARMED_LIMIT))
     carries_risk = view.cost_micros > 0
     if view.halted_code != 0:
         verdict.reason_code = Reason.HALTED
@@ -44,9 +46,17 @@ def risk(params: Params, view: View, signal: Signal, verdict: Verdict) -> None:
         verdict.reason_code = Reason.CORRELATED
     elif tail_left <= 0:
         verdict.reason_code = Reason.TAIL_LOSS
+    elif armed_left <= 0:
+        verdict.reason_code = Reason.ARMED_LIMIT
     else:
         verdict.reason_code = Reason.NONE
-        verdict.cap_micros = min(position_left, shared_left, loss_left, tail_left)
+        verdict.cap_micros = min(position_left, shared_left, loss_left, tail_left, armed_left)
+
+
+@compiled
+def _armed_left(view: View) -> int:
+    """Give what the limit that the desk was armed with leaves; without one, more than any other limit."""
+    return int(view.armed_micros - view.risked_micros) if view.armed_micros > 0 else 1 << 60
 
 
 @compiled

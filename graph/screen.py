@@ -6,6 +6,9 @@ fired it, and that pair is the answer to "why did this trade fire?".
 
 from typing import Final
 
+from graph.arming import risked_micros
+from graph.merging import begin_merge, sets_to_merge
+from graph.order_life import free_order, is_pullable, pull, want
 from graph.pricing import renew_fair
 from graph.signals import quote_price_bps
 from state.compiled import compiled
@@ -41,6 +44,7 @@ def screen(world: World, slot: int, commands: Rows[Command], count: int) -> int:
                 count = _take(world, slot, token, commands, count)
             if mandate.quote_mask & (1 << token):
                 count = _quote(world, slot, token, commands, count)
+    count = _merge(world, slot, commands, count)
     if _wants_desk(params, market, now) and count < COMMANDS:
         _command(world, slot, Act.ASK, commands[count])
         market.asked_ns = now
@@ -109,10 +113,10 @@ def _take(world: World, slot: int, token: int, commands: Rows[Command], count: i
         return count
     if _meets_own(world, slot, token, ask):
         return count
-    shares = _shares_left(world.params, market, token, ask + int(fee) + 1)
+    shares = _shares_left(world, market, token, ask + int(fee) + 1)
     if shares < market.rules.min_shares_micros or shares * ask < market.rules.min_notional_micros * BPS:
         return count
-    row = _free_order(world)
+    row = free_order(world)
     if row < 0:
         return count
     _place(world, slot, token, ask, shares, TimeInForce.FAK, edge, Reason.TAKE_EDGE, row, commands[count])
@@ -136,10 +140,10 @@ def _quote(world: World, slot: int, token: int, commands: Rows[Command], count: 
     )
     if price <= 0 or _meets_own(world, slot, token, price):
         return count
-    shares = _shares_left(world.params, market, token, price)
+    shares = _shares_left(world, market, token, price)
     if shares < market.rules.min_shares_micros:
         return count
-    row = _free_order(world)
+    row = free_order(world)
     if row < 0:
         return count
     _place(world, slot, token, price, shares, TimeInForce.GTC, worse - price, Reason.QUOTE_EDGE, row, commands[count])
@@ -147,14 +151,32 @@ def _quote(world: World, slot: int, token: int, commands: Rows[Command], count: 
 
 
 @compiled
-def _shares_left(params: Params, market: Market, token: int, cost_bps: int) -> int:
+def _merge(world: World, slot: int, commands: Rows[Command], count: int) -> int:
+    """Ask for complete sets to be merged, when there are any and there is time."""
+    amount = sets_to_merge(world, slot)
+    if amount == 0 or count >= COMMANDS:
+        return count
+    command = commands[count]
+    _command(world, slot, Act.MERGE, command)
+    command.order_id = begin_merge(world, slot, amount)
+    command.amount_micros = amount
+    command.reason_code = Reason.SETS_MERGED
+    return count + 1
+
+
+@compiled
+def _shares_left(world: World, market: Market, token: int, cost_bps: int) -> int:
     """Give the mandate's shares, cut to the collateral that it has left, in hundredths of a share.
 
-    The window's own limit is asked again: what was committed while the mandate was on its way is not in its cap.
+    The limits of the window and of arming are asked again: what was committed while the mandate was on its way is not
+    in its cap.
     """
+    params = world.params
     position = market.position
     committed = position.spent_micros + position.fees_micros + market.pending_cost_micros
     left = min(market.mandate.cap_micros - market.used_micros, params.position_micros - committed)
+    if world.armed_micros > 0:
+        left = min(left, world.armed_micros - risked_micros(world))
     most = max(left, 0) * BPS // max(cost_bps, 1)
     shares = min(int(market.mandate.shares_micros[token]), most)
     return shares // (MICROS // 100) * (MICROS // 100)
@@ -179,9 +201,10 @@ def _pull(world: World, slot: int, stands: bool, commands: Rows[Command], count:
     market = world.markets[slot]
     for row in range(ORDERS):
         order = world.orders[row]
-        if order.slot_id != slot or order.state_code != OrderState.RESTING or count >= COMMANDS:
+        if order.slot_id != slot or count >= COMMANDS or not is_pullable(world, order):
             continue
-        reason = _pull_reason(world, market, order, stands)
+        again = order.state_code == OrderState.CANCEL_SENT
+        reason = int(Reason.CANCEL_REPEATED) if again else _pull_reason(world, market, order, stands)
         if reason == 0:
             continue
         command = commands[count]
@@ -192,8 +215,7 @@ def _pull(world: World, slot: int, stands: bool, commands: Rows[Command], count:
         command.token_code = order.token_code
         command.price_bps = order.price_bps
         command.amount_micros = order.open_micros
-        order.state_code = OrderState.CANCEL_SENT
-        order.changed_ns = world.now_ns
+        pull(world, order, reason)
         count += 1
     return count
 
@@ -235,14 +257,6 @@ def _wants_desk(params: Params, market: Market, now_ns: int) -> bool:
 
 
 @compiled
-def _free_order(world: World) -> int:
-    for row in range(ORDERS):
-        if world.orders[row].state_code == OrderState.NONE:
-            return row
-    return -1
-
-
-@compiled
 def _place(
     world: World,
     slot: int,
@@ -272,23 +286,15 @@ def _place(
     order = world.orders[row]
     order.order_id = command.order_id
     order.mandate_id = command.mandate_id
-    order.placed_ns = world.now_ns
-    order.changed_ns = world.now_ns
     order.amount_micros = amount_micros
-    order.open_micros = amount_micros
-    order.filled_micros = 0
     order.price_bps = price_bps
     order.slot_id = slot
-    order.state_code = OrderState.SENT
     order.token_code = token
     order.side_code = 0
     order.tif_code = tif_code
     order.post_only = command.post_only
-    cost = amount_micros * price_bps // BPS
-    market.pending_micros[token] += amount_micros
-    market.pending_cost_micros += cost
-    market.used_micros += cost
-    market.orders_count += 1
+    want(world, market, order, reason_code)
+    market.used_micros += amount_micros * price_bps // BPS
 
 
 @compiled

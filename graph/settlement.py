@@ -4,9 +4,9 @@ import math
 from typing import Final
 
 from graph.fusion import drift, learn
+from graph.order_life import end_orders
 from state.compiled import compiled
 from state.events import Token
-from state.orders import ORDERS, OrderState
 from state.units import BPS, MICROS
 from state.world import Market, Phase, World
 from tools.sequential import update_evidence
@@ -31,7 +31,7 @@ def settle(world: World, slot: int, outcome: int, final_usd: float) -> None:
     market.final_usd = final_usd
     _pay(world, market, outcome)
     _learn(world, market, outcome)
-    _forget_orders(world, slot)
+    end_orders(world, slot)
 
 
 @compiled
@@ -89,20 +89,3 @@ def _learn(world: World, market: Market, outcome: int) -> None:
 def _surprise(p_up: float, up: bool) -> float:
     p = p_up if up else 1.0 - p_up
     return -math.log(max(p, 1.0 / MICROS))
-
-
-@compiled
-def _forget_orders(world: World, slot: int) -> None:
-    """Free the rows of orders that a settled market has left behind; the venue cancels them too."""
-    market = world.markets[slot]
-    if market.orders_count == 0:
-        return
-    for row in range(ORDERS):
-        order = world.orders[row]
-        if order.state_code != OrderState.NONE and order.slot_id == slot:
-            order.state_code = OrderState.NONE
-            order.order_id = 0
-    market.orders_count = 0
-    market.pending_micros[0] = 0
-    market.pending_micros[1] = 0
-    market.pending_cost_micros = 0

@@ -3,6 +3,7 @@
 import math
 from typing import Final
 
+from graph.arming import risked_micros
 from graph.pricing import explain, has_reference, hold_sd, leads_by_feeds, reference_usd, reference_var_usd2
 from state.compiled import compiled
 from state.desk import FEATURES, View
@@ -183,6 +184,8 @@ def _see_exposure(world: World, slot: int, view: View) -> None:
         view.pending_micros[token] = market.pending_micros[token]
     view.held_micros[0] = market.position.up_micros
     view.held_micros[1] = market.position.down_micros
+    view.risked_micros = risked_micros(world)
+    view.armed_micros = world.armed_micros
     view.cash_micros = world.money.cash_micros
     view.halted_code = world.halted_code
     view.platform_code = world.platform_code

@@ -13,7 +13,7 @@ from state.records import F64, I64, U8, U16, U64, Flag, Floats, Ints, Record
 FEATURES: Final = 5
 """What the fusion weighs: the book's middle, fair value's distance from it, lead-lag, flow, depth."""
 
-DESK_VERSION: Final = 1
+DESK_VERSION: Final = 2
 
 
 class View(Record):
@@ -99,6 +99,10 @@ class View(Record):
     other_cost_micros: I64
     """Collateral at risk in windows that move with this one."""
     tail_loss_micros: I64
+    risked_micros: I64
+    """Collateral at risk over all windows."""
+    armed_micros: I64
+    """What the desk was armed with for that; 0: no such limit."""
     halted_code: I64
     platform_code: I64
 

@@ -26,8 +26,12 @@ means depends on the kind; the table below is the contract. Columns that a kind 
 | FEE_CHARGED     | slot · ref_id order · amount_micros fee in collateral                                             |
 | FILL_REVERSED   | slot · ref_id order · token · side · price_bps · amount_micros: a MATCHED trade FAILED            |
 | REBATE_PAID     | amount_micros                                                                                     |
-| OPERATOR_SAID   | code_id `Word`                                                                                    |
+| OPERATOR_SAID   | code_id `Word` · ref_id for ARM the limit in micros                                               |
 | CHAIN_SEEN      | value_usd base fee in gwei · ref_id head's block time in ns                                       |
+| MERGED          | slot · ref_id merge (0: not of our asking) · amount_micros sets, 0 refused · flags `Reject`       |
+| FILL_MINED      | as FILLED: its transaction is in a block; for the books, the core has believed it since FILLED    |
+| FILL_CONFIRMED  | as FILLED: and will stay there; for the books                                                     |
+| REDEEMED        | slot · amount_micros collateral that came for a settled window's shares; for the books            |
 """
 
 from enum import IntEnum
@@ -37,7 +41,7 @@ import numpy as np
 
 from state.records import F64, I32, I64, U8, U16, Record, layout
 
-EVENT_VERSION: Final = 1
+EVENT_VERSION: Final = 2
 
 
 class Kind(IntEnum):
@@ -66,6 +70,10 @@ class Kind(IntEnum):
     REBATE_PAID = 21
     OPERATOR_SAID = 22
     CHAIN_SEEN = 23
+    MERGED = 24
+    FILL_MINED = 25
+    FILL_CONFIRMED = 26
+    REDEEMED = 27
 
 
 class Source(IntEnum):
@@ -143,7 +151,14 @@ class Word(IntEnum):
 
     HALT = 1
     RESUME = 2
+    """Lifts HALT and PULL_ALL; neither arms a desk nor undoes a KILL."""
     PULL_ALL = 3
+    ARM = 4
+    """Allow risk up to a stated limit; lifts DISARM and KILL, no halt."""
+    DISARM = 5
+    """Observe only."""
+    KILL = 6
+    """Stop for good: only arming anew lifts it."""
 
 
 LAST_IN_FRAME: Final = 1

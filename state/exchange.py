@@ -60,6 +60,7 @@ class Draw(IntEnum):
     FAILED = 8
     FAILURE = 9
     COPY = 10
+    MERGE = 11
 
 
 class Delay(Record):
@@ -87,6 +88,8 @@ class VenueTerms(Record):
     """What is added to a message that is late."""
     failure: Delay
     """From a match to the news that it FAILED on chain."""
+    merge: Delay
+    """From our wish to merge complete sets to the block that does it: a relayer and a chain are between."""
     failure_ppm: I64
     lost_ppm: I64
     duplicated_ppm: I64
@@ -241,7 +244,7 @@ class Account(Record):
     bought_micros: I64
     """Paid for shares, fees apart; less what failed."""
     sold_micros: I64
-    """Received for shares; less what failed."""
+    """Received for shares and for complete sets; less what failed."""
     fees_micros: I64
     payouts_micros: I64
     rebates_micros: I64

@@ -15,6 +15,8 @@ class Act(IntEnum):
     """Pull everything that rests in one market."""
     ASK = 4
     """Run the desk for one market: the mandate is old or the world has moved."""
+    MERGE = 5
+    """Turn complete sets, one share of each token, back into the dollar that they are worth for certain."""
 
 
 class TimeInForce(IntEnum):
@@ -34,20 +36,63 @@ class Liquidity(IntEnum):
 
 
 class OrderState(IntEnum):
-    """The lives of an order, as the desk knows them."""
+    """The lives of an order, as the desk knows them, in the order they are lived; `graph.order_life` has the moves."""
 
     NONE = 0
-    """An empty row of the table."""
-    SENT = 1
-    HELD = 2
-    """Accepted as `delayed`: locked for the taker hold; money is committed, nothing has matched yet."""
-    RESTING = 3
-    CANCEL_SENT = 4
-    DONE = 5
+    """An empty row of the table; told by the venue: it knows no such order, so nothing of it is open."""
+    WANTED = 1
+    """The core has commanded it; nothing has left."""
+    SIGNED = 2
+    """Its hash is written down, so that it can be asked for whatever happens next."""
+    SENT = 3
+    """Its request was handed over: from here on the venue may have it."""
+    HELD = 4
+    """Accepted as `delayed`: locked for the taker hold; money is committed."""
+    RESTING = 5
+    PARTLY = 6
+    """Rests, and some of it has matched."""
+    CANCEL_SENT = 7
+    DONE = 8
     """Nothing is open any more: filled, cancelled or expired."""
-    REJECTED = 6
-    UNKNOWN = 7
+    REJECTED = 9
+    UNKNOWN = 10
     """No answer; never re-sent before it is reconciled."""
+
+
+class StepCause(IntEnum):
+    """What made an order take a step, or try to."""
+
+    NONE = 0
+    DECIDED = 1
+    """The core itself: it placed or pulled."""
+    TOLD = 2
+    """Somebody's word on the order: the gateway's or the venue's."""
+    MATCHED = 3
+    REVERSED = 4
+    SETTLED = 5
+    """The window ended, and its orders with it."""
+
+
+class StepFate(IntEnum):
+    """What became of a step."""
+
+    NONE = 0
+    TAKEN = 1
+    SAME = 2
+    """Said before: nothing new."""
+    LATE = 3
+    """Behind what is known already."""
+    IMPOSSIBLE = 4
+    """No order can go from there to here."""
+    STRANGER = 5
+    """It names no order of this window that is remembered."""
+    CUT = 6
+    """More matched than was open: only what was open was booked."""
+    UNFOUNDED = 7
+    """It takes back more than had been booked: only that much was taken back."""
+
+
+STEP_FATES: Final = 8
 
 
 class Reject(IntEnum):
@@ -82,7 +127,7 @@ class Command(Record):
     at_ns: I64
     """The desk's clock when it was decided."""
     order_id: I64
-    """Counted by the core, never drawn; for cancels the order meant."""
+    """Counted by the core, never drawn; for cancels the order meant, for merges the merge's own number."""
     mandate_id: I64
     cause_seq: I64
     """Sequence of the event that fired it: with the mandate, the answer to "why did this trade fire?"."""
@@ -118,6 +163,9 @@ class Order(Record):
     amount_micros: I64
     open_micros: I64
     filled_micros: I64
+    """Matched, whatever became of it later."""
+    reversed_micros: I64
+    """Of that, what FAILED on chain: it does not open the order again."""
     price_bps: I32
     slot_id: U16
     state_code: U8
@@ -127,6 +175,31 @@ class Order(Record):
     post_only: Flag
     liquidity_code: U8
     spare_id: I32
+
+
+PAST_ORDERS: Final = 128
+"""Orders that are over and still remembered: a match may be heard of after the end, or twice, or not have happened."""
+
+STEPS: Final = 512
+"""Steps of orders that the world remembers; the oldest make room."""
+
+
+class OrderStep(Record):
+    """One step in an order's life, taken or not: who wanted it, from where to where, and why."""
+
+    at_ns: I64
+    order_id: I64
+    cause_seq: I64
+    """Sequence of the event that brought it."""
+    amount_micros: I64
+    """Of a match or a reversal: its shares as told; else what was open before."""
+    slot_id: U16
+    why_code: U16
+    """A `Reason` where the core decided, else a `Reject`."""
+    from_code: U8
+    to_code: U8
+    cause_code: U8
+    fate_code: U8
 
 
 class Position(Record):
@@ -141,6 +214,8 @@ class Position(Record):
     """Shares bought and sold in all, for counts of turnover."""
     fills_count: I64
     reversed_count: I64
+    merged_micros: I64
+    """Complete sets turned back into dollars; what they brought stands in `spent_micros`."""
     settled_micros: I64
     """What settlement paid out."""
     realized_micros: I64
@@ -153,4 +228,4 @@ class Position(Record):
     first_reversed: Flag
 
 
-COMMAND_VERSION: Final = 1
+COMMAND_VERSION: Final = 2

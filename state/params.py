@@ -154,6 +154,14 @@ class Params(Record):
     depth_share_ratio: Annotated[
         float, np.float64, Bound(0.5, 0.01, 1.0, "share of the displayed size one order may take", "up")
     ]
+    # complete sets
+    may_merge_count: Annotated[int, np.int64, Bound(1, 0, 1, "1 allows merging complete sets into dollars")]
+    merge_micros: Annotated[
+        int, np.int64, Bound(5_000_000, 1_000_000, 10**12, "least complete sets that are worth a merge")
+    ]
+    merge_quiet_ns: Annotated[
+        int, np.int64, Bound(30_000_000_000, 0, 300_000_000_000, "no merge is begun in this last part of a window")
+    ]
     # execution
     mandate_ns: Annotated[
         int, np.int64, Bound(1_000_000_000, 100_000_000, 10_000_000_000, "how long a mandate stands", "up")

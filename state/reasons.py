@@ -53,6 +53,8 @@ class Reason(IntEnum):
     PLATFORM = 47
     # size
     STAKE_BELOW_MINIMUM = 50
+    # arming
+    ARMED_LIMIT = 58
     # agents
     FAIR_ABOVE_BOOK = 60
     FAIR_BELOW_BOOK = 61
@@ -81,6 +83,9 @@ class Reason(IntEnum):
     REQUOTE = 85
     WINDOW_ENDING = 86
     OPERATOR_PULLED = 87
+    # complete sets, and what is asked twice
+    SETS_MERGED = 110
+    CANCEL_REPEATED = 111
 
 
 WORDS: Final = MappingProxyType(
@@ -114,6 +119,7 @@ WORDS: Final = MappingProxyType(
         Reason.TAIL_LOSS: "a jump of the price would lose more than allowed",
         Reason.PLATFORM: "the platform is not sound enough for new risk",
         Reason.STAKE_BELOW_MINIMUM: "the stake is below what the venue accepts",
+        Reason.ARMED_LIMIT: "the limit that the desk was armed with is used up",
         Reason.FAIR_ABOVE_BOOK: "fair value lies above the book's middle",
         Reason.FAIR_BELOW_BOOK: "fair value lies below the book's middle",
         Reason.FAIR_AT_BOOK: "fair value agrees with the book",
@@ -140,6 +146,8 @@ WORDS: Final = MappingProxyType(
         Reason.REQUOTE: "pulled to quote at a better price",
         Reason.WINDOW_ENDING: "pulled: the window is about to close",
         Reason.OPERATOR_PULLED: "pulled by the operator",
+        Reason.SETS_MERGED: "merged: both tokens together are a dollar that need not wait for the settlement",
+        Reason.CANCEL_REPEATED: "cancelled again: the first cancel was never answered",
     }
 )
 """The sentence for each reason; a test holds that none is missing."""

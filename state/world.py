@@ -10,14 +10,14 @@ from state.desk import FEATURES, Mandate
 from state.events import ASSETS
 from state.feeds import Lag, LagEstimate, Prices
 from state.learner import Learner
-from state.orders import ORDERS, Order, Position
+from state.orders import ORDERS, PAST_ORDERS, STEP_FATES, STEPS, Order, OrderStep, Position
 from state.params import Params
 from state.prices import Average, Fair, Observations, Volatility
 from state.records import F64, I64, U64, Flag, Floats, Ints, Record, Rows
 from state.rules import Rules
 from state.sequential import EProcess
 
-WORLD_VERSION: Final = 1
+WORLD_VERSION: Final = 2
 
 OUTCOME_UNKNOWN: Final = 255
 
@@ -116,6 +116,11 @@ class Market(Record):
     asked_logodds: F64
     took_ns: I64
     """When a take was last sent: the cooldown runs from here."""
+    merge_id: I64
+    """The merge of complete sets that is under way; 0 none."""
+    merge_micros: I64
+    merge_from_ns: I64
+    """No merge is asked for before: shares just matched are not on chain yet, and a refusal is not argued with."""
     samples: Annotated[Rows[Sample], SAMPLES]
     next_sample_id: I64
     """Sampling moments that have passed."""
@@ -173,11 +178,17 @@ class World(Record):
     now_ns: I64
     event_seq: I64
     halted_code: I64
+    """The gravest `Word` that stops the desk; 0: nothing does."""
+    stops_mask: I64
+    """Every word that stops it, a bit each."""
+    armed_micros: I64
+    """The limit it was armed with: collateral at risk over all windows; 0: no such limit."""
     platform_code: I64
     phase_due_ns: I64
     """When the clock next opens or closes a window."""
     next_order_id: I64
     next_mandate_id: I64
+    next_merge_id: I64
     params_hash: U64
     params: Params
     learner: Learner
@@ -186,5 +197,17 @@ class World(Record):
     assets: Annotated[Rows[AssetState], ASSETS]
     markets: Annotated[Rows[Market], SLOTS]
     orders: Annotated[Rows[Order], ORDERS]
+    past_orders: Annotated[Rows[Order], PAST_ORDERS]
+    """Orders that are over, each in the row of its turn; the oldest makes room."""
+    past_count: I64
+    """How many have come to their end."""
+    steps: Annotated[Rows[OrderStep], STEPS]
+    """What orders went through, each step in the row of its turn; the oldest makes room."""
+    steps_count: I64
+    """How many there have been; all but the last `STEPS` are overwritten."""
+    step_fates_count: Annotated[Ints, np.int64, (STEP_FATES,)]
+    """How many steps there have been of each `StepFate`."""
+    cut_micros: I64
+    """Shares that were told as matched beyond what was open, and not booked."""
     refused_count: I64
     """Events that could not be applied: an unknown slot, an off-grid price; counted, never fatal."""

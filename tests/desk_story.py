@@ -11,7 +11,7 @@ from graph.views import take_view
 from graph.worlds import new_world
 from state.desk import Decision, Mandate
 from state.events import LAST_IN_FRAME, Event, FeedState, Kind, Side, Source, StrikeSource, Token, Word
-from state.orders import Act, Command, Liquidity, OrderState, TimeInForce
+from state.orders import ORDERS, Act, Command, Liquidity, OrderState, Reject, TimeInForce
 from state.params import default_params
 from state.reasons import Reason
 from state.records import one, rows
@@ -20,8 +20,8 @@ from state.units import NS_PER_S
 from state.world import Phase
 
 __all__ = [
-    "DOLLAR", "OPEN_NS", "SHARE", "FeedState", "Kind", "Liquidity", "OrderState", "Phase", "Reason", "Side", "Story",
-    "StrikeSource", "Token", "Word",
+    "DOLLAR", "OPEN_NS", "SHARE", "FeedState", "Kind", "Liquidity", "OrderState", "Phase", "Reason", "Reject", "Side",
+    "Story",    "StrikeSource", "Token", "Word",
 ]  # fmt: skip
 
 CASH = 100_000 * DOLLAR
@@ -102,15 +102,19 @@ class Story:
         columns = {"ref_id": int(order.order_id), "amount_micros": micros}
         return self.tell(second, Kind.FEE_CHARGED, int(order.slot_id), Source.POLYMARKET_USER, **columns)
 
-    def becomes(self, second: float, order: Any, state: OrderState) -> int:
-        slot, columns = int(order.slot_id), {"ref_id": int(order.order_id), "code_id": state}
+    def becomes(self, second: float, order: Any, state: int, why: Reject = Reject.NONE) -> int:
+        slot, columns = int(order.slot_id), {"ref_id": int(order.order_id), "code_id": state, "flags_mask": why}
         return self.tell(second, Kind.ORDER_CHANGED, slot, Source.POLYMARKET_USER, **columns)
+
+    def merged(self, second: float, merge_id: int, shares: float, why: Reject = Reject.NONE, slot: int = 0) -> int:
+        columns = {"ref_id": merge_id, "amount_micros": round(shares * SHARE), "flags_mask": why}
+        return self.tell(second, Kind.MERGED, slot, Source.OURSELVES, **columns)
 
     def settle(self, second: float, outcome: Token, usd: float = 0.0, slot: int = 0) -> int:
         return self.tell(second, Kind.SETTLED, slot, code_id=outcome, value_usd=usd)
 
-    def say(self, second: float, word: Word) -> int:
-        return self.tell(second, Kind.OPERATOR_SAID, 0, Source.OPERATOR, code_id=word)
+    def say(self, second: float, word: Word, limit_micros: int = 0) -> int:
+        return self.tell(second, Kind.OPERATOR_SAID, 0, Source.OPERATOR, code_id=word, ref_id=limit_micros)
 
     def give(self, mandate: Any, second: float | None = None) -> int:
         at = int(self.world.now_ns) if second is None else OPEN_NS + round(second * NS_PER_S)
@@ -130,6 +134,15 @@ class Story:
 
     def note(self, text: str) -> None:
         self.lines.append(f"{self.clock}: {text}")
+
+    def state(self, order: Any) -> OrderState:
+        """The state of one order in the core's table; NONE when it stands there no more."""
+        rows = [self.world.orders[row] for row in range(ORDERS)]
+        found = [row.state_code for row in rows if row.order_id == order.order_id]
+        return OrderState(int(found[0])) if found else OrderState.NONE
+
+    def placed(self) -> list[Any]:
+        return [command for command in self.sent if command.act_code == Act.PLACE]
 
     def market(self, slot: int = 0) -> Any:
         return self.world.markets[slot]
@@ -153,6 +166,9 @@ class Story:
                 self.give(mandate)
             return
         self.sent.append(command)
+        if command.act_code == Act.MERGE:
+            self.note(f"merge {command.amount_micros / SHARE:g} complete sets, {Reason(command.reason_code).name}")
+            return
         what = "place" if command.act_code == Act.PLACE else "cancel"
         how = f" {TimeInForce(command.tif_code).name}" if what == "place" else ""
         self.note(

@@ -25,7 +25,7 @@ from infra.venues.rest import Rest
 from infra.venues.signing import Signer
 from infra.wallets import deposit_wallet_of
 from state.events import EVENT, Kind, Side, Token
-from state.orders import Act, Command, TimeInForce
+from state.orders import Act, Command, OrderState, TimeInForce
 from state.records import layout
 from state.units import BPS, MICROS, NS_PER_S
 
@@ -67,7 +67,14 @@ class Desk:
 
     @property
     def words(self) -> list[str]:
-        """All that the core has heard, in words."""
+        """All that the core has heard of orders that had left, in words."""
+        rows = self.rows
+        on_its_way = np.isin(rows["code_id"], (OrderState.SIGNED, OrderState.SENT))
+        return in_words(rows[(rows["kind_code"] != Kind.ORDER_CHANGED) | ~on_its_way])
+
+    @property
+    def all_words(self) -> list[str]:
+        """All that the core has heard, in words; also what the gateway itself told."""
         return in_words(self.rows)
 
     def place(
@@ -99,6 +106,13 @@ class Desk:
         """Send one cancel for all that rests in the window."""
         commands = np.zeros(1, layout(Command))
         commands["act_code"], commands["slot_id"] = Act.CANCEL_MARKET, SLOT
+        self.gateway.send(commands)
+
+    def merge(self, merge_id: int, shares: float) -> None:
+        """Ask for complete sets to be merged as the core would."""
+        commands = np.zeros(1, layout(Command))
+        commands["act_code"], commands["slot_id"], commands["order_id"] = Act.MERGE, SLOT, merge_id
+        commands["amount_micros"] = round(shares * MICROS)
         self.gateway.send(commands)
 
     async def until(self, words: str) -> None:

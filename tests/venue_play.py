@@ -101,6 +101,9 @@ def words(event: Any) -> str:
         side, token = Side(event.side_code).name, Token(event.token_code).name
         as_whom = f" {Liquidity(event.code_id).name}" if kind == Kind.FILLED else ""
         return f"{ms:g} #{event.ref_id} {kind.name} {side} {token} {shares} @ {event.price_bps / 10_000:g}{as_whom}"
+    if kind == Kind.MERGED:
+        why = f" {Reject(event.flags_mask).name}" if event.flags_mask else ""
+        return f"{ms:g} #{event.ref_id} {kind.name} {shares}{why}"
     return f"{ms:g} #{event.ref_id} {kind.name} {event.amount_micros / DOLLAR:g}"
 
 

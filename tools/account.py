@@ -2,8 +2,8 @@
 
 from state.compiled import compiled
 from state.events import Kind, Side
-from state.exchange import VENUE_ORDERS, Exchange, VenueOrder, VenueOrderState
-from state.orders import Liquidity
+from state.exchange import VENUE_ORDERS, Exchange, MarketState, VenueOrder, VenueOrderState
+from state.orders import Command, Liquidity, Reject
 from state.units import BPS, MICROS
 from tools.fees import fee_micros, rebate_payout_micros
 from tools.parcels import REPORT, new_note
@@ -15,6 +15,8 @@ _TAKER = int(Liquidity.TAKER)
 _FREE, _HELD = int(VenueOrderState.FREE), int(VenueOrderState.HELD)
 _FILLED, _FEE_CHARGED = int(Kind.FILLED), int(Kind.FEE_CHARGED)
 _FILL_REVERSED, _REBATE_PAID = int(Kind.FILL_REVERSED), int(Kind.REBATE_PAID)
+_MERGED, _OPEN = int(Kind.MERGED), int(MarketState.OPEN)
+_OK, _NO_BALANCE, _CLOSED = int(Reject.NONE), int(Reject.NOT_ENOUGH_BALANCE), int(Reject.MARKET_CLOSED)
 
 
 @compiled
@@ -124,6 +126,30 @@ def reverse_fill(exchange: Exchange, index: int) -> None:
     failure.due_ns = 0
     exchange.failures_count -= 1
     exchange.tally.failures_count += 1
+
+
+@compiled
+def merge_sets(exchange: Exchange, command: Command) -> None:
+    """Turn complete sets back into dollars, and tell; what the account does not hold, or a market that ended, refuses.
+
+    Doubt: the chain would take a merge after the end, too, until the sets are redeemed; nothing is won by it.
+    """
+    slot, amount = int(command.slot_id), int(command.amount_micros)
+    market = exchange.markets[slot]
+    why = _OK
+    if market.state_code != _OPEN or command.at_ns < market.open_ns:
+        why = _CLOSED
+    elif amount <= 0 or amount > min(int(market.up_micros), int(market.down_micros)):
+        why = _NO_BALANCE
+    event = exchange.notes[new_note(exchange, REPORT, _MERGED, slot, int(command.order_id))].event
+    event.flags_mask = why
+    if why != _OK:
+        return
+    event.amount_micros = amount
+    exchange.account.cash_micros += amount
+    exchange.account.sold_micros += amount
+    market.up_micros -= amount
+    market.down_micros -= amount
 
 
 @compiled

@@ -60,9 +60,9 @@ _TICK_RULE, _SHARES_RULE = int(Rule.TICK_BPS), int(Rule.SHARES_MIN_MICROS)
 _FREE, _HELD = int(VenueOrderState.FREE), int(VenueOrderState.HELD)
 _MARKET_OPEN, _MARKET_SETTLED = int(MarketState.OPEN), int(MarketState.SETTLED)
 _CLOSED, _TOO_MANY, _SENT = int(Reject.MARKET_CLOSED), int(Reject.TOO_MANY_ORDERS), int(Reject.NONE)
-_PLACE = int(Act.PLACE)
+_PLACE, _MERGE = int(Act.PLACE), int(Act.MERGE)
 _DONE, _EXPIRED = int(OrderState.DONE), int(Reject.EXPIRED)
-_SUBMIT, _CANCEL = int(Draw.SUBMIT), int(Draw.CANCEL)
+_SUBMIT, _CANCEL, _MERGING = int(Draw.SUBMIT), int(Draw.CANCEL), int(Draw.MERGE)
 
 
 def open_exchange(exchange: Exchange, seed_id: int, cash_micros: int, rulebook: Any = REGISTRY) -> None:
@@ -91,6 +91,7 @@ def open_exchange(exchange: Exchange, seed_id: int, cash_micros: int, rulebook: 
     set_lognormal(terms.answer, 11 * NS_PER_MS, 20 * NS_PER_MS, 60 * NS_PER_MS)
     set_lognormal(terms.report, 5 * NS_PER_MS, 15 * NS_PER_MS, 50 * NS_PER_MS)
     set_lognormal(terms.lateness, 0, 400 * NS_PER_MS, 3 * NS_PER_S)
+    set_lognormal(terms.merge, 2_000 * NS_PER_MS, 4_000 * NS_PER_MS, 12_000 * NS_PER_MS)
     set_lognormal(terms.failure, 1_500 * NS_PER_MS, 2_200 * NS_PER_MS, 3_300 * NS_PER_MS)
     terms.restart_ns = 90 * NS_PER_S
     terms.post_only_ns = 120 * NS_PER_S
@@ -122,11 +123,14 @@ def submit(exchange: Exchange, command: Command, now_ns: int) -> int:
         return _TOO_MANY
     terms = exchange.terms
     seed, order_id = int(terms.seed_id), int(command.order_id)
-    if command.act_code == _PLACE:
+    merges = command.act_code == _MERGE
+    if merges:
+        due = now_ns + drawn_delay(terms.merge, seed, order_id, _MERGING)
+    elif command.act_code == _PLACE:
         due = now_ns + drawn_delay(terms.submit, seed, order_id, _SUBMIT)
     else:
         due = now_ns + drawn_delay(terms.cancel, seed, order_id, _CANCEL)
-    if terms.fifo:
+    if terms.fifo and not merges:
         due = max(due, int(exchange.last_errand_ns))
         exchange.last_errand_ns = due
     due = max(due, 1)
@@ -226,11 +230,7 @@ def _close_market(exchange: Exchange, slot: int, outcome: int) -> None:
         if exchange.failures[index].due_ns != 0 and exchange.failures[index].slot_id == slot:
             exchange.failures[index].due_ns = 0
             exchange.failures_count -= 1
-    payout = 0
-    if outcome == 0:
-        payout = int(market.up_micros)
-    elif outcome == 1:
-        payout = int(market.down_micros)
+    payout = int(market.up_micros) if outcome == 0 else int(market.down_micros) if outcome == 1 else 0
     exchange.account.cash_micros += payout
     exchange.account.payouts_micros += payout
     market.up_micros = 0

@@ -13,7 +13,7 @@ from state.exchange import NEVER_NS, VENUE_ORDERS, Exchange, MarketState, VenueO
 from state.orders import Act, Command, Liquidity, OrderState, Reject, TimeInForce
 from state.units import BPS
 from state.world import SLOTS
-from tools.account import book_fill, covers, match_fee_micros, own_price, own_side
+from tools.account import book_fill, covers, match_fee_micros, merge_sets, own_price, own_side
 from tools.consumption import LOT_MICROS, consume, free_micros, next_free_bps
 from tools.parcels import ANSWER, REPORT, note_order
 from tools.queue import end_order, join_queue, remember_touch
@@ -25,7 +25,7 @@ POST_ONLY_MODE = 2
 _BUY = int(Side.BUY)
 _FREE, _HELD, _RESTING = int(VenueOrderState.FREE), int(VenueOrderState.HELD), int(VenueOrderState.RESTING)
 _OPEN, _SETTLED = int(MarketState.OPEN), int(MarketState.SETTLED)
-_PLACE, _CANCEL_MARKET = int(Act.PLACE), int(Act.CANCEL_MARKET)
+_PLACE, _CANCEL_MARKET, _MERGE = int(Act.PLACE), int(Act.CANCEL_MARKET), int(Act.MERGE)
 _GTD, _FOK, _FAK = int(TimeInForce.GTD), int(TimeInForce.FOK), int(TimeInForce.FAK)
 _TAKER = int(Liquidity.TAKER)
 _OK = int(Reject.NONE)
@@ -258,6 +258,9 @@ def end_orders(exchange: Exchange, slot: int, channel: int, reject_code: int, he
 def arrive(exchange: Exchange, command: Command) -> None:
     """Let a command reach the engine at the venue's clock, and note the answer."""
     slot, order_id, act = int(command.slot_id), int(command.order_id), int(command.act_code)
+    if act == _MERGE:
+        merge_sets(exchange, command)  # on chain: an engine that restarts does not matter
+        return
     index = find_order(exchange, order_id)
     restarting = engine_mode(exchange) == RESTARTING
     if act == _PLACE:

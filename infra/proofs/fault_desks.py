@@ -172,11 +172,13 @@ class Desk:
         self.gateway.send(commands)
 
     def story_of(self, order_id: int) -> list[str]:
-        """Tell in words what was heard of an order."""
+        """Tell in words what was heard of an order after it had left."""
         return [
             _said(row)
             for row in self.journal.kept
-            if row["ref_id"] == order_id and Kind.ORDER_CHANGED <= row["kind_code"] <= Kind.FILL_REVERSED
+            if row["ref_id"] == order_id
+            and Kind.ORDER_CHANGED <= row["kind_code"] <= Kind.FILL_REVERSED
+            and not (row["kind_code"] == Kind.ORDER_CHANGED and row["code_id"] in (OrderState.SIGNED, OrderState.SENT))
         ]
 
     def hash_of(self, order_id: int) -> str:

@@ -82,11 +82,21 @@ def generations(played: Played) -> dict[Wire, int]:
 
 
 def ended_orders(core: Core) -> Rows:
-    """Give rows that end every open order: what became of them is not known here any more, nothing rests."""
+    """Give rows that end every open order and refuse every merge: what became of them is not known here any more."""
     orders = core.worlds["orders"][0]
     open_ones = orders[orders["state_code"] != OrderState.NONE]
     ended = np.zeros(len(open_ones), EVENT)
     ended["kind_code"], ended["source_code"] = Kind.ORDER_CHANGED, Source.OURSELVES
     ended["slot_id"], ended["ref_id"] = open_ones["slot_id"], open_ones["order_id"]
     ended["code_id"], ended["flags_mask"] = OrderState.DONE, Reject.CANCELLED
-    return ended
+    return np.concatenate([ended, refused_merges(core)])
+
+
+def refused_merges(core: Core) -> Rows:
+    """Give rows that refuse every merge that is under way."""
+    merges = core.worlds["markets"][0]["merge_id"]
+    slots = np.flatnonzero(merges)
+    refused = np.zeros(len(slots), EVENT)
+    refused["kind_code"], refused["source_code"] = Kind.MERGED, Source.OURSELVES
+    refused["slot_id"], refused["ref_id"], refused["flags_mask"] = slots, merges[slots], Reject.FAILED
+    return refused

@@ -315,7 +315,7 @@ class Shell:
         if len(orders) == 0:
             return
         for command in orders:
-            self.counts.commands[("", "place", "cancel", "cancel_market")[int(command["act_code"])]] += 1
+            self.counts.commands[Act(int(command["act_code"])).name.lower()] += 1
             if int(command["act_code"]) == Act.PLACE:
                 self._fired[int(command["order_id"])] = (socket_ns, now_ns)
         if self.door is not None:

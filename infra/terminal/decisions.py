@@ -72,6 +72,8 @@ def command_words(command: Any) -> str:
         return f"cancel order {int(command['order_id'])}"
     if act == Act.CANCEL_MARKET:
         return "cancel every order of the window"
+    if act == Act.MERGE:
+        return f"merge {shares(int(command['amount_micros']) / MICROS)} complete sets"
     if act != Act.PLACE:
         return worded(Act, act)
     token, side = worded(Token, int(command["token_code"])).upper(), worded(Side, int(command["side_code"]))

@@ -10,6 +10,7 @@ from infra.terminal.decisions import command_words, reason_words, shown_mandate
 from infra.terminal.glance import FeedHealth, Glance, MoneyShown, WindowShown
 from infra.terminal.memory import worded
 from infra.terminal.wording import (
+    amount_usd,
     cents,
     clock,
     count,
@@ -191,7 +192,15 @@ def _feed(row: Any) -> str:
 
 
 def _said(row: Any) -> str:
-    return f"operator: {worded(Word, int(row['code_id']))}"
+    limit = f" up to {amount_usd(int(row['ref_id']) / MICROS)}" if int(row["code_id"]) == Word.ARM else ""
+    return f"operator: {worded(Word, int(row['code_id']))}{limit}"
+
+
+def _merged(row: Any) -> str:
+    amount, why = int(row["amount_micros"]), int(row["flags_mask"])
+    if not amount:
+        return f"merge {int(row['ref_id'])} refused" + (f" ({worded(Reject, why)})" if why else "")
+    return f"merged {shares(amount / MICROS)} complete sets into ${usd(amount / MICROS)}"
 
 
 def _rebate(row: Any) -> str:
@@ -207,5 +216,6 @@ TELLERS: Final = {
     int(Kind.FILL_REVERSED): _reversed,
     int(Kind.REBATE_PAID): _rebate,
     int(Kind.OPERATOR_SAID): _said,
+    int(Kind.MERGED): _merged,
 }
 NOT_OF_A_WINDOW: Final = (int(Kind.FEED_CHANGED), int(Kind.REBATE_PAID), int(Kind.OPERATOR_SAID))

@@ -13,7 +13,7 @@ from state.units import MICROS, NS_PER_S
 from state.world import SLOTS, Phase
 
 _SETTLED: Final = int(Kind.SETTLED)
-_MOVES_MONEY: Final = (int(Kind.SETTLED), int(Kind.FILLED), int(Kind.FEE_CHARGED), int(Kind.FILL_REVERSED))
+_MOVES_MONEY: Final = (Kind.SETTLED, Kind.FILLED, Kind.FEE_CHARGED, Kind.FILL_REVERSED, Kind.MERGED)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ became of it. Cancels may be repeated, for twice cancelled is once cancelled.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import numpy as np
@@ -27,8 +27,8 @@ from infra.venues.reconcile import Past, order_of
 from infra.venues.rest import CredentialsRefused, NoAnswer, Rest
 from infra.venues.signing import Signer
 from infra.venues.throttle import Throttle
-from state.events import Side, Token
-from state.orders import Act, Reject
+from state.events import EVENT, Kind, Side, Source, Token
+from state.orders import Act, OrderState, Reject
 from state.units import NS_PER_S
 
 Rows = NDArray[Any]
@@ -38,6 +38,8 @@ Answered = Callable[[int, int, int], None]
 """Is told (order id, sent, answered) by the clock, for the stages of latency."""
 Halted = Callable[[str], None]
 """Is told why no order leaves any more."""
+Merger = Callable[[int, int], Awaitable[int]]
+"""Merges complete sets: (slot, micros of sets) -> micros that were merged; 0 when it was refused."""
 
 SILENCE_NS: Final = 3 * NS_PER_S
 """After so long without the news that should have come, we ask."""
@@ -65,16 +67,18 @@ class Gateway:
         recorded: Told of every order's hash before it leaves.
         answered: Told of every answer to an order.
         halted: Told when the venue says something that a person must mend.
+        merge: Merges complete sets on chain; without one a merge is refused.
     """
 
     def __init__(
         self, rest: Rest, clock: Clock, signer: Signer, intake: Intake, *, recorded: Recorded | None = None,
-        answered: Answered | None = None, halted: Halted | None = None,
+        answered: Answered | None = None, halted: Halted | None = None, merge: Merger | None = None,
     ) -> None:  # fmt: skip
         assert rest.credentials is not None, "credentials come before the gateway"
         self._rest, self._clock, self._signer, self._intake = rest, clock, signer, intake
         self._api_key = rest.credentials.api_key
         self._recorded, self._answered, self._halted = recorded, answered, halted
+        self.merger = merge
         self.followed = Followed()
         self.news = OrderNews(self._api_key, self.followed)
         self.throttle = Throttle(clock)
@@ -134,6 +138,8 @@ class Gateway:
                 cancels.append(int(command["order_id"]))
             elif act == Act.CANCEL_MARKET:
                 self._spawn(self.cancelling.cancel_market(int(command["slot_id"])))
+            elif act == Act.MERGE:
+                self._spawn(self._merge(int(command["slot_id"]), int(command["order_id"]), command["amount_micros"]))
         if cancels:
             hashes = [self.news.hashes.get(order_id, "") for order_id in cancels]
             for order_id, order_hash, command in zip(cancels, hashes, _cancels(commands), strict=True):
@@ -174,6 +180,7 @@ class Gateway:
         self.news.expect(order)
         if self._recorded is not None:
             self._recorded(order.order_id, order.order_hash)
+        self._put(self.news.on_its_way(order.order_hash, OrderState.SIGNED, now_ns))
         self._spawn(self._post(order, body_of(command, terms, signed, self._signer, self._api_key)))
 
     def _refusal(self, post_only: bool) -> Reject:
@@ -182,6 +189,8 @@ class Gateway:
     async def _post(self, order: KnownOrder, body: bytes) -> None:
         self.counts["posted"] += 1
         self._under_way.add(order.order_hash)
+        # Told before the first byte can be on the socket: from here on the venue may have it, whatever happens to us.
+        self._put(self.news.on_its_way(order.order_hash, OrderState.SENT, self._clock.now_ns()))
         try:
             reply = await self._rest.call("POST", "/order", body=body)
         except NoAnswer as error:
@@ -222,6 +231,12 @@ class Gateway:
         else:
             self._put(news.unanswered(order_hash, now_ns))
             await self.inquiry.find(order)
+
+    async def _merge(self, slot: int, merge_id: int, amount_micros: int) -> None:
+        """Merge complete sets, and tell what came of it; a merge that nobody here can do is refused at once."""
+        merged = await self.merger(slot, int(amount_micros)) if self.merger is not None else 0
+        self.counts["merged" if merged else "merges refused"] += 1
+        self._put(merged_row(slot, merge_id, merged, self._clock.now_ns()))
 
     def _heed(self, order: KnownOrder, outcome: Outcome) -> None:
         """Do as the venue asks: pause, show our credentials anew, or stop altogether."""
@@ -333,3 +348,13 @@ class Gateway:
 
 def _cancels(commands: Rows) -> list[Any]:
     return list(commands[np.asarray(commands["act_code"]) == Act.CANCEL])
+
+
+def merged_row(slot: int, merge_id: int, amount_micros: int, now_ns: int) -> Rows:
+    """Give the row that says what came of a merge; an amount of 0 is a refusal."""
+    row = np.zeros(1, EVENT)
+    row["kind_code"], row["source_code"] = Kind.MERGED, Source.OURSELVES
+    row["slot_id"], row["ref_id"], row["amount_micros"] = slot, merge_id, amount_micros
+    row["flags_mask"] = Reject.NONE if amount_micros else Reject.FAILED
+    row["at_ns"] = row["seen_ns"] = now_ns
+    return row

@@ -17,6 +17,11 @@ _ENDS: Final = (
 """How a status begins -> why the order ended (venue reference 4.2); others are free text behind the first word."""
 
 
+_UNANSWERED: Final = (
+    OrderState.WANTED, OrderState.SIGNED, OrderState.SENT, OrderState.HELD, OrderState.UNKNOWN,
+)  # fmt: skip
+
+
 @dataclass(slots=True)
 class KnownOrder:
     """One order of ours; `order_id` is the core's number, `order_hash` the world's."""
@@ -33,7 +38,7 @@ class KnownOrder:
     tif: TimeInForce
     changed_ns: int
     """When it was sent, or last heard of."""
-    told: OrderState = OrderState.SENT
+    told: OrderState = OrderState.WANTED
     """What the core was told last."""
     matched_micros: int = 0
     """In trades that we know, failed ones too: they used up the order."""
@@ -69,7 +74,7 @@ class KnownOrder:
         """Say whether news of it should come by itself soon, so that silence is a reason to ask."""
         if self.is_over or self.ended:
             return self.missing_micros > 0
-        return self.told in (OrderState.SENT, OrderState.HELD, OrderState.UNKNOWN) or self.missing_micros > 0
+        return self.told in _UNANSWERED or self.missing_micros > 0
 
 
 def no_match(tif: TimeInForce) -> Reject:

@@ -133,6 +133,10 @@ class OrderNews:
         self._row(Kind.ORDER_CHANGED, slot, order_id, amount=0, code=state, flags=reject)
         return self._end()
 
+    def on_its_way(self, order_hash: str, state: OrderState, seen_ns: int) -> Rows:
+        """Say how far an order has come on its way out: SIGNED or SENT; unless more is known of it already."""
+        return self._changed(order_hash, state, Reject.NONE, seen_ns)
+
     def held(self, order_hash: str, seen_ns: int) -> Rows:
         """Say that an order was taken and is held."""
         return self._changed(order_hash, OrderState.HELD, Reject.NONE, seen_ns)
@@ -354,8 +358,8 @@ class OrderNews:
         elif state in (OrderState.REJECTED, OrderState.NONE):
             order.ended = order.is_over = True
             self._tell_order(order, state, reject)
-        elif state is OrderState.UNKNOWN:
-            if order.told is OrderState.SENT:
+        elif state is OrderState.UNKNOWN or state <= OrderState.SENT:
+            if order.told < min(state, OrderState.HELD):
                 self._tell_order(order, state, reject)
         elif order.told is not state and order.told is not OrderState.RESTING:
             self._tell_order(order, state, reject)

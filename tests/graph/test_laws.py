@@ -134,6 +134,7 @@ def test_money_is_never_made_nor_lost_on_the_way(life: list[tuple[str, int, int]
     story.answers = False
     position, money = story.market().position, story.world.money
     shares = [0, 0]
+    matched: list[dict[str, Any]] = []
     for number, (deed, hundredths, cent) in enumerate(life):
         micros, token, price = hundredths * 10_000, number % 2, cent * 100
         columns: dict[str, Any] = {"ref_id": number + 1, "amount_micros": micros}
@@ -142,9 +143,14 @@ def test_money_is_never_made_nor_lost_on_the_way(life: list[tuple[str, int, int]
             side = int(deed == "sale")
             story.tell(40, Kind.FILLED, **trade, side_code=side, code_id=Liquidity.TAKER)
             shares[token] += micros * (1 - 2 * side)
+            matched.append({**trade, "side_code": side})
         elif deed == "reverse":
-            story.tell(40, Kind.FILL_REVERSED, **trade)
-            shares[token] -= micros
+            story.tell(40, Kind.FILL_REVERSED, **trade)  # of a match that nobody has heard of
+            if matched:
+                failed = matched.pop(hundredths % len(matched))
+                story.tell(40, Kind.FILL_REVERSED, **failed)
+                story.tell(40, Kind.FILL_REVERSED, **failed)  # told twice, undone once
+                shares[failed["token_code"]] -= failed["amount_micros"] * (1 - 2 * failed["side_code"])
         elif deed in ("fee", "refund"):
             story.tell(40, Kind.FEE_CHARGED, ref_id=number + 1, amount_micros=micros * (1 if deed == "fee" else -1))
         else:

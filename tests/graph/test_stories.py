@@ -13,6 +13,7 @@ from desk_story import (
     OrderState,
     Phase,
     Reason,
+    Reject,
     Side,
     Story,
     StrikeSource,
@@ -112,7 +113,7 @@ def test_a_cancel_that_the_venue_refuses_is_asked_for_again() -> None:
     story.price(30.2, 99_600.0)
     story.price(30.3, 99_600.0)
     assert len(story.sent) == 2
-    story.becomes(30.4, story.sent[0], OrderState.RESTING)
+    story.becomes(30.4, story.sent[0], OrderState.RESTING, Reject.RESTARTING)
     assert [command.act_code for command in story.sent] == [Act.PLACE, Act.CANCEL, Act.CANCEL]
 
 

@@ -1,9 +1,13 @@
 """Money and shares at the venue: fees, failures, settlement, rebates, and what is promised already."""
 
+from typing import Any
+
 from inline_snapshot import snapshot
 from venue_play import BUY, DOLLAR, FAK, OPEN_NS, SELL, SHARE, at, conserve, order, row, said, trade, venue
 
 from state.events import Kind, Source, Token
+from state.orders import Act, Command
+from state.records import one
 from state.units import MICROS, NS_PER_MS, NS_PER_S
 from tools.delays import set_fixed
 from tools.exchange import apply_event, submit
@@ -68,3 +72,38 @@ def test_the_rebate_is_paid_at_midnight_if_it_makes_a_dollar() -> None:
         paid.append([line.split(" ", 1)[1] for line in said(exchange, (midnight - OPEN_NS) / NS_PER_MS)[3:]])
         conserve(exchange)
     assert paid == snapshot([[], ["#0 REBATE_PAID 1.05"]])
+
+
+def merge(number: int, shares: float, ms: float = 0) -> Command:
+    command: Any = one(Command)
+    command.act_code, command.order_id, command.at_ns = Act.MERGE, number, at(ms)
+    command.amount_micros = round(shares * SHARE)
+    return command  # type: ignore[no-any-return]
+
+
+def test_complete_sets_become_dollars_and_nothing_else_is_merged() -> None:
+    exchange = venue()
+    set_fixed(exchange.terms.merge, 4_000 * NS_PER_MS)
+    submit(exchange, order(1, BUY, 5_100, 50, FAK), at(0))
+    submit(exchange, order(2, BUY, 5_100, 30, FAK, token_code=Token.DOWN), at(0))
+    said(exchange, 200)
+    cash = exchange.account.cash_micros
+    for number, shares in ((1, 30), (2, 30), (3, 0)):
+        submit(exchange, merge(number, shares), at(1_000))
+    submit(exchange, order(3, BUY, 4_900, 10), at(1_001))
+    assert said(exchange, 6_000) == snapshot()
+    assert exchange.account.cash_micros == cash + 30 * DOLLAR
+    assert (exchange.markets[0].up_micros, exchange.markets[0].down_micros) == (20 * SHARE, 0)
+    conserve(exchange)
+
+
+def test_a_merge_that_comes_after_the_end_is_refused() -> None:
+    exchange = venue()
+    set_fixed(exchange.terms.merge, 4_000 * NS_PER_MS)
+    submit(exchange, order(1, BUY, 5_100, 10, FAK), at(0))
+    submit(exchange, order(2, BUY, 5_100, 10, FAK, token_code=Token.DOWN), at(0))
+    submit(exchange, merge(1, 10, 353_000), at(353_000))
+    said(exchange, 353_500)
+    apply_event(exchange, row(Kind.SETTLED, 355_000, source_code=Source.GAMMA, code_id=Token.UP))
+    assert said(exchange, 360_000) == snapshot()
+    conserve(exchange)

@@ -5,11 +5,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from gateway_desk import Desk, a_desk
+from gateway_desk import SLOT, Desk, a_desk
 from inline_snapshot import snapshot
 
-from state.events import Side, Token
-from state.orders import TimeInForce
+from state.events import Kind, Side, Token
+from state.orders import Reject, TimeInForce
 from state.units import MICROS, NS_PER_S
 
 pytestmark = pytest.mark.rehearsal
@@ -31,7 +31,12 @@ def test_a_bid_rests_and_is_cancelled(own_account: bool) -> None:
             assert list(desk.venue.engine.accounts[desk.gateway.news.api_key].orders) == [desk.recorded[0][1]]
             desk.cancel(order)
             await desk.until("DONE")
-            assert desk.words == ["order 1: RESTING, 12 open", "order 1: DONE, 0 open (CANCELLED)"]
+            assert desk.all_words == [
+                "order 1: SIGNED, 12 open",
+                "order 1: SENT, 12 open",
+                "order 1: RESTING, 12 open",
+                "order 1: DONE, 0 open (CANCELLED)",
+            ]
             assert [each[0] for each in desk.stamps] == [order] and desk.stamps[0][1] <= desk.stamps[0][2]
 
     told(story)
@@ -156,3 +161,30 @@ def test_cancels_of_many_and_of_a_whole_market() -> None:
             assert await desk.gateway.cancel_all()
 
     told(story)
+
+
+def test_a_merge_is_handed_on_and_what_came_of_it_is_told_under_its_number() -> None:
+    async def story() -> None:
+        async with a_desk() as desk:
+            asked: list[tuple[int, int]] = []
+
+            async def merge(slot: int, amount_micros: int) -> int:
+                asked.append((slot, amount_micros))
+                return amount_micros if len(asked) == 1 else 0
+
+            desk.merge(1, 10)
+            await desk.until_true(lambda: len(_merges(desk)) == 1, "refused, for nobody here merges")
+            desk.gateway.merger = merge
+            for number in (2, 3):
+                desk.merge(number, 10)
+                await desk.until_true(lambda count=number: len(_merges(desk)) == count, "an answer")
+            assert asked == [(SLOT, 10 * MICROS)] * 2
+            assert _merges(desk) == [(1, 0, Reject.FAILED), (2, 10 * MICROS, Reject.NONE), (3, 0, Reject.FAILED)]
+
+    told(story)
+
+
+def _merges(desk: Desk) -> list[tuple[int, int, Reject]]:
+    desk.collect()
+    rows = desk.rows[desk.rows["kind_code"] == Kind.MERGED]
+    return [(int(row["ref_id"]), int(row["amount_micros"]), Reject(int(row["flags_mask"]))) for row in rows]

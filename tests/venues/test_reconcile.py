@@ -129,7 +129,7 @@ def test_a_desk_that_crashed_hears_only_what_it_has_not_heard() -> None:
         trade_message("t1", "MATCHED", Bit(bid, 5_200, 4 * MICROS, MAKER)),
     )
     news = restored(Past(commands(bid, take, lost), before))
-    assert [order.told.name for order in news.orders.values()] == ["RESTING", "SENT", "SENT"]
+    assert [order.told.name for order in news.orders.values()] == ["RESTING", "WANTED", "WANTED"]
     page = [
         listed(trade_message("t1", "CONFIRMED", Bit(bid, 5_200, 4 * MICROS, MAKER))),
         listed(trade_message("t2", "CONFIRMED", Bit(take, 5_200, 10 * MICROS, TAKER))),
