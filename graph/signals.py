@@ -72,8 +72,11 @@ def _choose_way(params: Params, view: View, signal: Signal, token: int, worse_bp
     trades = sales_per_s(view.flow_signed_micros, view.flow_total_micros, view.flow_slow_micros, FLOW_FAST_S, token)
     ends = ends_per_s(view.touch_changes_per_s, view.close_ns - params.close_quiet_ns - view.now_ns)
     queue = max(view.bid_touch_micros[token], view.ask_touch_micros[1 - token])
+    offers = max(view.ask_touch_micros[token], view.bid_touch_micros[1 - token])
     ahead = int(queue) if price == bid_bps else 0
-    signal.fill_ratio[token] = filled_ratio(ahead, int(view.min_shares_micros), trades, ends)
+    # What may be wanted at most: the stake is not known yet.
+    own = min(params.order_micros * BPS // price, int(params.depth_share_ratio * max(queue, offers)))
+    signal.fill_ratio[token] = filled_ratio(ahead, max(own, view.min_shares_micros), trades, ends)
     edge = worse_bps - price
     signal.make_value_bps[token] = making_bps(
         edge, signal.adverse_bps, float(view.tick_bps), signal.fill_ratio[token], through_ratio(trades, ends)

@@ -188,7 +188,7 @@ class Params(Record):
     adverse_sd_ratio: Annotated[
         float,
         np.float64,
-        Bound(1.0, 0.0, 5.0, "loss of a filled quote in sds of fair value over hold and travel", "down"),
+        Bound(0.5, 0.0, 5.0, "loss of a filled quote in sds of fair value over hold and travel", "down"),
     ]
     cancels_per_min_count: Annotated[
         int, np.int64, Bound(60, 1, 600, "cancels of a window in a minute after which it quotes no more", "up")
