@@ -22,12 +22,13 @@ from graph.platform import (
     see_moves,
 )
 from graph.pricing import begin_averages, renew_asset, see_average, see_price, see_strike
+from graph.queues import meet_trade
 from graph.settlement import settle
 from state.compiled import compiled
 from state.events import ASSETS, FEEDS, LAST_IN_FRAME, Event, FeedState, Kind, Side, Source, Token
 from state.rules import Rule, apply_rule, rules_in_force
 from state.units import BPS, NS_PER_S
-from state.world import OUTCOME_UNKNOWN, SLOTS, Market, Phase, World
+from state.world import FLOW_FAST_S, OUTCOME_UNKNOWN, SLOTS, Market, Phase, World
 from tools.book import apply_to_book, clear_book, effective_best_bps, open_book
 from tools.feed import note_feed_state
 from tools.lag import begin_lag, break_follow, note_follow
@@ -40,7 +41,6 @@ LAG_STEP_NS: Final = 100_000_000
 LAG_BLOCK_STEPS: Final = 300
 """Half a minute a block, six minutes in all: a lag is a habit of the minute, not of the day."""
 
-FLOW_FAST_S: Final = 5.0
 FLOW_SLOW_S: Final = 60.0
 
 _TOUCHES: Final = (int(Kind.BOOK_CLEARED), int(Kind.LEVEL_SET), int(Kind.TICK_CHANGED))
@@ -200,6 +200,7 @@ def _blank_market(market: Market) -> None:
     market.asked_ns = 0
     market.asked_logodds = 0.0
     market.took_ns = 0
+    market.churn_due_ns = 0
     market.merge_id = 0
     market.merge_micros = 0
     market.merge_from_ns = 0
@@ -348,6 +349,8 @@ def _see_trade(world: World, event: Event) -> int:
     market.flow.signed_micros += amount if for_up else -amount
     market.flow.total_micros += amount
     market.flow.slow_micros += amount * FLOW_FAST_S / FLOW_SLOW_S
+    if market.orders_count > 0:
+        meet_trade(world, event)
     return slot
 
 

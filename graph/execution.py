@@ -24,13 +24,19 @@ def execute(
     mandate.gate_code = Gate.NONE
     take = int(signal.take_mask)
     quote = int(signal.quote_mask)
+    leave = int(signal.exit_mask)
     for token in range(2):
         if stake.shares_micros[token] == 0:
             take &= ~(1 << token)
             quote &= ~(1 << token)
+        if stake.exit_micros[token] == 0:
+            leave &= ~(1 << token)
         mandate.shares_micros[token] = stake.shares_micros[token]
+        mandate.exit_micros[token] = stake.exit_micros[token]
     mandate.take_mask = take
     mandate.quote_mask = quote
+    mandate.exit_mask = leave
+    mandate.reduce_code = verdict.reduce_code
     mandate.hold_cost_bps = signal.hold_cost_bps
     mandate.cap_micros = verdict.cap_micros
     _record(params, view, sight, forecast, signal, mandate)
@@ -53,6 +59,10 @@ def stand_aside(
     mandate.gate_code = gate
     mandate.take_mask = 0
     mandate.quote_mask = 0
+    mandate.exit_mask = 0
+    mandate.reduce_code = 0
+    mandate.exit_micros[0] = 0
+    mandate.exit_micros[1] = 0
     mandate.hold_cost_bps = 0.0
     mandate.shares_micros[0] = 0
     mandate.shares_micros[1] = 0
@@ -77,6 +87,8 @@ def _record(params: Params, view: View, sight: Sight, forecast: Forecast, signal
     mandate.take_edge_bps = params.take_edge_bps
     mandate.quote_edge_bps = params.quote_edge_bps
     mandate.keep_edge_bps = params.keep_edge_bps
+    mandate.exit_edge_bps = params.exit_edge_bps
+    mandate.adverse_bps = signal.adverse_bps
     mandate.p_up = forecast.p_up
     mandate.p_low = forecast.p_low
     mandate.p_high = forecast.p_high

@@ -118,6 +118,7 @@ def write_line(view: View, mandate: Mandate, side_code: int, line: DecisionLine)
     line.side_code = side_code
     line.take_mask = mandate.take_mask
     line.quote_mask = mandate.quote_mask
+    line.exit_mask = mandate.exit_mask
     line.open_s = view.open_ns // NS_PER_S
 
 

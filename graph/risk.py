@@ -1,6 +1,7 @@
 """Risk and size: what the limits still allow, and how many shares one order may have."""
 
 from graph.sight import best_ask_bps
+from graph.signals import exit_micros
 from state.compiled import compiled
 from state.desk import Forecast, Opinion, Signal, Stake, Verdict, View
 from state.params import Params
@@ -30,6 +31,7 @@ def risk(params: Params, view: View, signal: Signal, verdict: Verdict) -> None:
     _nearer(verdict, liquidity_over, int(Reason.LIQUIDITY_LOW))
     _nearer(verdict, tail_left, int(Reason.TAIL_LOSS))
     _nearer(verdict, armed_left, int(Reason.ARMED_LIMIT))
+    verdict.reduce_code = Reason.NONE
     carries_risk = view.cost_micros > 0
     if view.halted_code != 0:
         verdict.reason_code = Reason.HALTED
@@ -55,6 +57,10 @@ def risk(params: Params, view: View, signal: Signal, verdict: Verdict) -> None:
     else:
         verdict.reason_code = Reason.NONE
         verdict.cap_micros = min(position_left, shared_left, loss_left, tail_left, armed_left)
+    if verdict.reason_code != Reason.NONE and verdict.reason_code != Reason.HALTED and signal.exit_mask != 0:
+        # What closes a position is no new risk: the way stays open for that alone.
+        verdict.reduce_code = verdict.reason_code
+        verdict.reason_code = Reason.NONE
 
 
 @compiled
@@ -89,6 +95,11 @@ def size(
         stake.shares_micros[token] = 0
         stake.kelly_ratio[token] = 0.0
         stake.bound_code[token] = StakeCode.NO_EDGE
+        stake.exit_micros[token] = exit_micros(view, token) if signal.exit_mask & (1 << token) else 0
+        if stake.exit_micros[token] > 0:
+            stake.reason_code = Reason.NONE
+        if verdict.reduce_code != Reason.NONE:
+            continue
         taking = (signal.take_mask & (1 << token)) != 0
         if not taking and (signal.quote_mask & (1 << token)) == 0:
             continue
@@ -98,6 +109,8 @@ def size(
         p_win = forecast.p_up if token == 0 else 1.0 - forecast.p_up
         cost = (price + (signal.fee_bps[token] if taking else 0.0)) / BPS
         stake.kelly_ratio[token] = kelly_ratio(p_win, cost) * doubt_ratio(p_win, p_sd, cost) * params.kelly_ratio
+        # The screen sweeps levels, and asks each of them for no more than this share.
+        depth = int(params.depth_share_ratio * max(view.ask_near_micros[token], view.bid_near_micros[1 - token]))
         terms = StakeTerms(
             p_win,
             p_sd,
@@ -110,7 +123,7 @@ def size(
             params.bankroll_micros,
             params.kelly_ratio,
             min(verdict.cap_micros, params.order_micros),
-            liquidity.cap_micros,
+            depth if taking else liquidity.cap_micros,
             view.min_shares_micros,
             view.min_notional_micros if taking else 0,
         )

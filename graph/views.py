@@ -12,6 +12,7 @@ from graph.exposure import (
     tail_loss_micros,
 )
 from graph.pricing import explain, has_reference, hold_sd, leads_by_feeds, reference_usd, reference_var_usd2
+from graph.queues import cancels_left
 from graph.spot_watch import spot_fault
 from state.compiled import compiled
 from state.desk import FEATURES, View
@@ -168,6 +169,7 @@ def _see_exposure(world: World, slot: int, view: View) -> None:
         view.pending_micros[token] = market.pending_micros[token]
     view.held_micros[0] = market.position.up_micros
     view.held_micros[1] = market.position.down_micros
+    view.cancels_left_count = cancels_left(world.params, market, world.now_ns)
     view.risked_micros = risked_micros(world)
     view.armed_micros = world.armed_micros
     view.cash_micros = world.money.cash_micros

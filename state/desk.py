@@ -13,7 +13,7 @@ from state.records import F64, I64, U8, U16, U64, Flag, Floats, Ints, Record
 FEATURES: Final = 5
 """What the fusion weighs: the book's middle, fair value's distance from it, lead-lag, flow, depth."""
 
-DESK_VERSION: Final = 3
+DESK_VERSION: Final = 4
 
 
 class View(Record):
@@ -99,6 +99,8 @@ class View(Record):
     other_cost_micros: I64
     """Collateral at risk in windows that move with this one."""
     tail_loss_micros: I64
+    cancels_left_count: I64
+    """Cancels of quotes that the churn limit still leaves to this window."""
     risked_micros: I64
     """Collateral at risk over all windows."""
     armed_micros: I64
@@ -173,6 +175,20 @@ class Signal(Record):
     """Best price we would rest a bid at for each token; -1 none."""
     take_bps: Annotated[Ints, np.int64, (2,)]
     """Highest price at which taking each token still leaves the wanted edge; -1 none."""
+    way_code: Annotated[Ints, np.int64, (2,)]
+    """`Reason` why a way of buying each token was left out for the other, or for waiting; 0: none was."""
+    take_value_bps: Annotated[Floats, np.float64, (2,)]
+    """Expected gain of taking now, per share wanted; 0 where the offer is too dear."""
+    make_value_bps: Annotated[Floats, np.float64, (2,)]
+    """Expected gain of resting a bid, per share wanted: its fill is not certain, and bad news fills it first."""
+    fill_ratio: Annotated[Floats, np.float64, (2,)]
+    """Share of a resting bid that ordinary takers are expected to fill."""
+    adverse_bps: F64
+    """What fair value is thought to have moved against a quote by the time that it is filled."""
+    exit_mask: I64
+    """Bit 1: buying UP closes more of a position in DOWN than waiting for the settlement is worth; bit 2: reverse."""
+    exit_value_bps: Annotated[Floats, np.float64, (2,)]
+    """Expected gain of that purchase over waiting, per share; -10,000 where there is nothing to close."""
 
 
 class Validation(Record):
@@ -195,6 +211,8 @@ class Verdict(Record):
     """Distance to the nearest limit."""
     margin_code: I64
     """The reason that limit would give."""
+    reduce_code: I64
+    """`Reason` why only orders that reduce exposure are allowed; 0: new risk is too."""
 
 
 class Stake(Record):
@@ -206,6 +224,8 @@ class Stake(Record):
     """Share of the bankroll that the shrunk Kelly stake wants, from flat."""
     bound_code: Annotated[Ints, np.int64, (2,)]
     """What bound the size, or why it is zero (`tools.stake.StakeCode`)."""
+    exit_micros: Annotated[Ints, np.int64, (2,)]
+    """Shares of each token that close what is held of the other one; nothing else may be bought as an exit."""
 
 
 class Mandate(Record):
@@ -224,10 +244,16 @@ class Mandate(Record):
     gate_code: I64
     take_mask: I64
     quote_mask: I64
+    exit_mask: I64
+    reduce_code: I64
+    """`Reason` why it allows only what reduces exposure; 0: also new risk."""
     mid_weight_ratio: F64
     fair_weight_ratio: F64
     shift_logodds: F64
     half_width_logodds: F64
+    exit_edge_bps: F64
+    adverse_bps: F64
+    exit_micros: Annotated[Ints, np.int64, (2,)]
     take_edge_bps: F64
     quote_edge_bps: F64
     keep_edge_bps: F64
@@ -292,4 +318,5 @@ class DecisionLine(Record):
     side_code: U8
     take_mask: U8
     quote_mask: U8
+    exit_mask: I64
     open_s: I64

@@ -166,6 +166,8 @@ class Order(Record):
     """Matched, whatever became of it later."""
     reversed_micros: I64
     """Of that, what FAILED on chain: it does not open the order again."""
+    ahead_micros: I64
+    """Shares thought to stand before ours in the queue of its price, both books being one."""
     price_bps: I32
     slot_id: U16
     state_code: U8

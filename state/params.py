@@ -223,6 +223,22 @@ class Params(Record):
     tail_loss_micros: Annotated[
         int, np.int64, Bound(10_000_000_000, 0, 50_000_000_000, "largest loss of all windows in that jump", "up")
     ]
+    # making or taking, places in queues, exits
+    adverse_sd_ratio: Annotated[
+        float,
+        np.float64,
+        Bound(0.5, 0.0, 5.0, "loss of a filled quote in sds of fair value over hold and travel", "down"),
+    ]
+    cancels_per_min_count: Annotated[
+        int, np.int64, Bound(60, 1, 600, "cancels of a window in a minute after which it quotes no more", "up")
+    ]
+    place_gain_bps: Annotated[
+        float, np.float64, Bound(5.0, 0.0, 500.0, "least gain in a quote's expected value to give up its place for")
+    ]
+    may_exit_count: Annotated[int, np.int64, Bound(1, 0, 1, "1 allows closing a position before the settlement")]
+    exit_edge_bps: Annotated[
+        float, np.float64, Bound(20.0, -200.0, 2000.0, "least gain over waiting for which a position is closed")
+    ]
 
 
 def _bounds() -> dict[str, Bound]:

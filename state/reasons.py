@@ -97,6 +97,12 @@ class Reason(IntEnum):
     # complete sets, and what is asked twice
     SETS_MERGED = 110
     CANCEL_REPEATED = 111
+    # making or taking, and exits
+    TAKE_WORTH_MORE = 120
+    QUOTE_WORTH_MORE = 121
+    QUOTE_ADVERSE = 122
+    CHURN_SPENT = 123
+    EXIT_WORTH_MORE = 124
 
 
 WORDS: Final = MappingProxyType(
@@ -168,6 +174,11 @@ WORDS: Final = MappingProxyType(
         Reason.SPOT_RUNS_AWAY: "one exchange's price runs away from the others in the minute that settles this window",
         Reason.SETS_MERGED: "merged: both tokens together are a dollar that need not wait for the settlement",
         Reason.CANCEL_REPEATED: "cancelled again: the first cancel was never answered",
+        Reason.TAKE_WORTH_MORE: "taking now is worth more than a place in the queue",
+        Reason.QUOTE_WORTH_MORE: "a place in the queue is worth more than taking now",
+        Reason.QUOTE_ADVERSE: "not quoted: by the time a bid is filled, fair value has moved by more than its edge",
+        Reason.CHURN_SPENT: "not quoted: the window's cancels of this minute are used up",
+        Reason.EXIT_WORTH_MORE: "closed: buying the other token is worth more than waiting for the settlement",
     }
 )
 """The sentence for each reason; a test holds that none is missing."""

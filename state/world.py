@@ -20,7 +20,7 @@ from state.rules import Rules
 from state.sequential import EProcess
 from state.spot import SpotFlow
 
-WORLD_VERSION: Final = 3
+WORLD_VERSION: Final = 4
 
 OUTCOME_UNKNOWN: Final = 255
 
@@ -32,6 +32,9 @@ SAMPLES: Final = 10
 
 SAMPLE_LEFT_S: Final = (240, 180, 120, 90, 60, 45, 30, 15, 10, 5)
 """Seconds to the close of those moments (5-minute windows; longer ones use the same last minutes)."""
+
+FLOW_FAST_S: Final = 5.0
+"""Time constant of the takers' flow in seconds."""
 
 AVERAGES: Final = 2
 STRIKE: Final = 0
@@ -119,6 +122,8 @@ class Market(Record):
     asked_logodds: F64
     took_ns: I64
     """When a take was last sent: the cooldown runs from here."""
+    churn_due_ns: I64
+    """Until when the cancels so far would have lasted, had they come at the steady rate that is allowed."""
     merge_id: I64
     """The merge of complete sets that is under way; 0 none."""
     merge_micros: I64

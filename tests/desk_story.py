@@ -83,6 +83,11 @@ class Story:
         columns = {"side_code": side, "price_bps": price, "amount_micros": shares * SHARE}
         return self.tell(second, Kind.LEVEL_SET, slot, Source.POLYMARKET_BOOK, **columns)
 
+    def trade(self, second: float, side: Side, price: int, shares: float, slot: int = 0) -> int:
+        """A taker's trade in UP's book: a sale meets the bids."""
+        columns = {"side_code": side, "price_bps": price, "amount_micros": round(shares * SHARE)}
+        return self.tell(second, Kind.TRADE_SEEN, slot, Source.POLYMARKET_BOOK, **columns)
+
     def strike(self, second: float, usd: float, slot: int = 0, source: StrikeSource = StrikeSource.STREAM) -> int:
         return self.tell(second, Kind.STRIKE_SEEN, slot, value_usd=usd, code_id=source)
 
@@ -182,7 +187,9 @@ def told(mandate: Mandate) -> str:
     if reason is not Reason.NONE:
         return f"desk stands aside: {reason.name}"
     names = {0: "-", 1: "UP", 2: "DOWN", 3: "both"}
-    return f"desk allows take {names[int(mandate.take_mask)]}, quote {names[int(mandate.quote_mask)]}"
+    leaving = f", exit by {names[int(mandate.exit_mask)]}" if mandate.exit_mask else ""
+    why = f" only, {Reason(mandate.reduce_code).name}" if mandate.reduce_code else ""
+    return f"desk allows take {names[int(mandate.take_mask)]}, quote {names[int(mandate.quote_mask)]}{leaving}{why}"
 
 
 def trading(**params: float) -> Story:

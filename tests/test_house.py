@@ -41,6 +41,9 @@ WORLD_WRITERS = {
     "graph/order_life.py": "every step of an order, whoever wants it: the screen, the venue, a window's end",
     "graph/settlement.py": "what a window's end changes, called by advance alone (a contract holds it)",
     "graph/pricing.py": "fair value and averages, kept beside the books that they are reckoned from",
+    "graph/placing.py": "an order of the screen's enters the table",
+    "graph/queues.py": "places in queues and the churn count, for the screen and for trades that advance sees",
+    "graph/taking.py": "takes and exits, for the screen",
     "graph/screen.py": "the hot loop's own marks: what was sent, asked and last seen",
 }
 ONE_MACHINE = re.compile(r"/(?:work|farm|root|home/\w+|Users/\w+)/(?!\*)")

@@ -25,8 +25,8 @@ def allowed_words(mandate: Any) -> str:
     reason = int(mandate["reason_code"])
     if reason:
         return f"stands aside: {reason_words(reason)}"
-    take, quote = (MASKS.get(int(mandate[name]), "") for name in ("take_mask", "quote_mask"))
-    allows = [f"take {take}" if take else "", f"quote {quote}" if quote else ""]
+    take, quote, leave = (MASKS.get(int(mandate[name]), "") for name in ("take_mask", "quote_mask", "exit_mask"))
+    allows = [f"take {take}" if take else "", f"quote {quote}" if quote else "", f"exit by {leave}" if leave else ""]
     return "may " + ", ".join(word for word in allows if word) if any(allows) else "allows nothing"
 
 
@@ -34,7 +34,7 @@ def shown_mandate(mandates: NDArray[Any], window: str = "") -> DecisionShown:
     """Show the first of some mandates: what it allows and at what edge, or the gate that closed and why."""
     mandate = mandates[0]
     reason, gate = int(mandate["reason_code"]), int(mandate["gate_code"])
-    masks = int(mandate["take_mask"]) | int(mandate["quote_mask"])
+    masks = int(mandate["take_mask"]) | int(mandate["quote_mask"]) | int(mandate["exit_mask"])
     edges = [finite(mandate["edge_bps"][token]) for token in Token if masks & (1 << token)]
     return DecisionShown(
         at_ns=int(mandate["given_ns"]),

@@ -68,11 +68,13 @@ def test_even_absurd_views_have_probabilities_and_no_masks_behind_a_closed_gate(
         mandate = decided(view).mandate
         assert 0.0 < mandate.p_low <= mandate.p_high < 1.0 and 0.0 < mandate.p_up < 1.0
         if mandate.reason_code != 0:
-            assert (mandate.take_mask, mandate.quote_mask, mandate.cap_micros) == (0, 0, 0)
+            assert (mandate.take_mask, mandate.quote_mask, mandate.exit_mask, mandate.cap_micros) == (0, 0, 0, 0)
             assert list(mandate.shares_micros) == [0, 0] and mandate.gate_code != 0
         else:
             allowed += 1
-            assert mandate.gate_code == 0 and mandate.take_mask | mandate.quote_mask
+            assert mandate.gate_code == 0 and mandate.take_mask | mandate.quote_mask | mandate.exit_mask
+            assert mandate.reduce_code == 0 or (mandate.take_mask | mandate.quote_mask == 0 and mandate.exit_mask)
+            assert all(mandate.exit_micros[token] > 0 for token in range(2) if int(mandate.exit_mask) >> token & 1)
             masks = int(mandate.take_mask) | int(mandate.quote_mask)
             assert all(mandate.shares_micros[token] > 0 for token in range(2) if masks >> token & 1)
     assert allowed > 100
@@ -100,7 +102,7 @@ def test_the_desk_has_no_favourite_token(view: Any) -> None:
     one_way, other_way = ours.mandate, theirs.mandate
     assert one_way.reason_code == other_way.reason_code
     assert list(one_way.edge_bps) == pytest.approx(list(other_way.edge_bps)[::-1], abs=1e-6)
-    for name in ("take_mask", "quote_mask"):
+    for name in ("take_mask", "quote_mask", "exit_mask"):
         mask = int(other_way[name])
         assert int(one_way[name]) == (mask >> 1 & 1) | (mask & 1) << 1
     # A size is rounded down to the lot, so the last bits of a probability may move it by one.
