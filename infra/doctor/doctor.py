@@ -145,8 +145,9 @@ async def _account(visit: Visit, found: Findings, questions: Questions, version:
         _add(visit, found, refused("credentials", f"the venue does not answer ({error})", "try again when it is up"))
         return None
     try:
-        _add(visit, found, await look_at_credentials(rest))
-        if rest.credentials is None:
+        known = await look_at_credentials(rest)
+        _add(visit, found, known)
+        if known.state is State.REFUSED:  # all that follows would be refused for the same reason
             return None
         _add(visit, found, await look_at_closed_only(rest))
         there = await stands(questions, visit.addresses, identity.wallet)
