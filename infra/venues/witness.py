@@ -86,7 +86,7 @@ def mean_of(values_usd: Mapping[int, float], ends_s: int, lookback_s: int) -> Me
     return Mean(total / span_s, covered / span_s)
 
 
-def testimony_of(values_usd: Mapping[int, float], open_s: int, close_s: int, lookback_s: int) -> Testimony:
+def averages_of(values_usd: Mapping[int, float], open_s: int, close_s: int, lookback_s: int) -> Testimony:
     """Give our word on a window."""
     strike, close = mean_of(values_usd, open_s, lookback_s), mean_of(values_usd, close_s, lookback_s)
     shifted = Testimony(mean_of(values_usd, open_s - 1, lookback_s), mean_of(values_usd, close_s - 1, lookback_s))
@@ -130,7 +130,7 @@ class Witness:
         known = ring["second_s"] > 0
         values = dict(zip(ring["second_s"][known].tolist(), ring["value_usd"][known].tolist(), strict=True))
         open_s, close_s = int(market["open_ns"]) // NS_PER_S, int(market["close_ns"]) // NS_PER_S
-        ours = testimony_of(values, open_s, close_s, int(rules["lookback_s"]))
+        ours = averages_of(values, open_s, close_s, int(rules["lookback_s"]))
         agrees = ours.outcome is None or ours.outcome is outcome
         self._note(
             {
