@@ -25,18 +25,19 @@ class Shaky(PaperPerp):
 
     def __init__(self, *more: Any, **named: Any) -> None:
         super().__init__(*more, **named)
-        self.says: list[Traded | Exception] = []
+        self.says: list[Traded | PerpUnread] = []
         self.asked: list[tuple[float, bool]] = []
 
     async def position_coins(self) -> float:
-        if self.says and isinstance(self.says[0], PerpUnread):
-            raise self.says.pop(0)
+        if self.says and isinstance(said := self.says[0], PerpUnread):
+            self.says.pop(0)
+            raise said
         return await super().position_coins()
 
     async def trade(self, coins: float, name: str, *, closes: bool) -> Traded:
         self.asked.append((coins, closes))
-        if self.says and isinstance(self.says[0], Traded):
-            said = self.says.pop(0)
+        if self.says and isinstance(said := self.says[0], Traded):
+            self.says.pop(0)
             if said.done is Done.UNKNOWN:  # it was done, and nobody said so
                 await super().trade(coins, name, closes=closes)
             return said
