@@ -27,6 +27,7 @@ from infra.shell.arming import (
     write_private,
 )
 from infra.shell.core import COMMAND
+from infra.shell.kill import KILL_FILE
 from infra.shell.restart import start_from
 from infra.shell.shell import Shell
 from infra.venues.gate import Bar, Gate
@@ -190,6 +191,17 @@ def test_a_halt_of_before_is_lifted_only_when_that_is_said(tmp_path: Path) -> No
             assert is_halted(shell)
             await asked(arming, tmp_path, arm=True, limit_usd=50.0, resume=True)
             assert not is_halted(shell)
+
+    asyncio.run(run())
+
+
+def test_what_was_killed_is_not_armed_before_that_is_lifted(tmp_path: Path) -> None:
+    async def run() -> None:
+        with observing(tmp_path) as (shell, arming, door):
+            (tmp_path / KILL_FILE).touch()
+            with pytest.raises(ArmingRefused, match="killed: lift that first"):
+                await asked(arming, tmp_path, arm=True, limit_usd=50.0, resume=True)
+            assert is_halted(shell) and door.gate.is_disarmed
 
     asyncio.run(run())
 
