@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from infra.journal.reader import read_events, read_notes
 from infra.ledger.ledger_book import REDEEMED, LedgerBook
-from infra.venues.witness import Testimony, testimony_of
+from infra.venues.witness import Testimony, averages_of
 from state.events import Asset, Kind, Source, StrikeSource, Token
 from state.records import one
 from state.rulebook import REGISTRY
@@ -141,7 +141,7 @@ class _Reading:
             return
         window.outcome, window.resolved_ns = Token(int(row["code_id"])), int(row["seen_ns"])
         stream = self.streams.get(window.asset, {})
-        window.ours = testimony_of(stream, window.open_s, window.close_s, int(window.rules.lookback_s))
+        window.ours = averages_of(stream, window.open_s, window.close_s, int(window.rules.lookback_s))
 
 
 def settlements_of(folder: Path, told: Told | None = None) -> list[Settled]:

@@ -29,6 +29,7 @@ def lived(story: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
 
     @functools.wraps(story)
     def test() -> None:
+        assert warmed()
         asyncio.run(story())
 
     return test
@@ -55,6 +56,19 @@ class Stage:
         return (engine.cash_micros(self.account) - self.began) / MICROS, up, down
 
     began: int = 0
+
+
+async def _warm() -> None:
+    """Let a desk and a venue compile what they need, so that no story's minute passes with that."""
+    async with a_venue(-20, 1.0) as venue, desk_at(venue):
+        pass
+
+
+@functools.cache
+def warmed() -> bool:
+    """Do that once a process; before any story."""
+    asyncio.run(_warm())
+    return True
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from infra.cli.prove import bench, prove
 from infra.cli.realism import realism
 from infra.cli.replay import replay
 from infra.cli.rules import rules
+from infra.cli.settlements import settlements
 from infra.cli.venue import venue
 from infra.cli.version import version
 
@@ -42,6 +43,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "disarm": disarm,
     "ledger": ledger,
     "statement": statement,
+    "settlements": settlements,
     "venue": venue,
     "realism": realism,
     "backtest": backtest,

@@ -66,8 +66,11 @@ def kill(
 
         if not journal.is_dir():
             raise Misuse(f"{journal}: no such folder; name the folder of a session")
-        file = str(leave_kill_file(journal, why))
-        note(f"left {file}: the desk stays dead until `updown kill --lift --journal {journal}`")
+        try:
+            file = str(leave_kill_file(journal, why))
+            note(f"left {file}: the desk stays dead until `updown kill --lift --journal {journal}`")
+        except OSError as error:  # its orders are cancelled all the same
+            note(f"the file KILL cannot be left in {journal} ({error.strerror}): end the desk's process by hand")
     target, session = _target(journal, venue, params)
     called, pulled = _run(target, session, seconds)
     told: dict[str, Any] = {
@@ -80,7 +83,7 @@ def kill(
     else:
         desk = "" if session is None else f"the desk {'stopped' if called else 'does not answer'}; "
         say(f"{desk}{'no order is open' if pulled.is_verified else f'NOT VERIFIED: {pulled.words}'} at {target.where}")
-    if not pulled.is_verified:
+    if not pulled.is_verified or (journal is not None and not file):
         raise typer.Exit(int(Exit.DOES_NOT_HOLD))
 
 

@@ -26,7 +26,7 @@ def settlements(folder: Folder, as_json: AsJson = False) -> None:
         answer({"windows": windows, "disagreements": len(apart), "sure_disagreements": len(sure)})
         return
     records([_line(each.told()) for each in found], f"{len(found)} windows decided")
-    same = len(found) - len(apart)
+    same = sum(each.agrees is True for each in found)
     say(f"{tick(not sure)} {same} of {len(found)} outcomes are ours, too; {len(sure)} differ for sure")
     unpaid = sum(each.owed_micros - each.paid_micros for each in found) / 1e6
     say(f"{tick(abs(unpaid) < 0.01)} {unpaid:,.2f} dollars are still owed")

@@ -44,9 +44,9 @@ async def session_books(session: Session, folder: Path) -> AsyncIterator[LedgerB
             await asyncio.to_thread(_complete, book, ledger, folder)
         session.books = book
         yield book
-    except BaseException:
+    except BaseException:  # boundary: whatever ended the session is told, the books are closed all the same
         session.books = None
-        with suppress(LedgerError):  # what ended the session is what is told
+        with suppress(LedgerError):
             await asyncio.to_thread(ledger.close)
         raise
     session.books = None

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from infra.clock import monotonic_ns
 from infra.feeds.frames import READ_ERRORS
+from infra.shell.kill import KILL_FILE
 from infra.shell.restart import ENDS
 from infra.shell.shell import Shell
 from infra.venues.gateway import Gateway
@@ -195,6 +196,8 @@ class Arming:
         if not request.arm:
             self._disarm(DISARMED)
             return "disarmed: nothing but cancels leaves"
+        if (self.folder / KILL_FILE).exists():
+            raise ArmingRefused("killed: lift that first, with `updown kill --lift`", request.nonce)
         if self._gateway is not None and self._gateway.halt_why:
             why = f"the gateway has stopped for good: {self._gateway.halt_why}; mend that and start again"
             raise ArmingRefused(why, request.nonce)

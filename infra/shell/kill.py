@@ -154,6 +154,9 @@ class KillSwitch:
         except OSError:  # it is there, though it cannot be read: a switch fails towards off
             raw = b""
         if raw is not None:
+            gate = self._gateway.gate
+            if gate is not None and not gate.killed_why:  # new, or armed meanwhile: the file is the truth of it
+                self.why = ""
             self.stop(_reason(raw))
         elif self.why:
             self._lift()

@@ -23,7 +23,7 @@ from infra.shell.face import Face
 from infra.shell.gate_start import gate_from
 from infra.shell.kill import KillSwitch, kill_switch
 from infra.shell.paper import PaperVenue
-from infra.shell.payouts import payouts
+from infra.shell.payouts import payouts, witness_of
 from infra.shell.restart import ENDS, Start, ended_orders, resume, start_from
 from infra.shell.session import Session
 from infra.shell.shell import Door, News, Shell
@@ -37,7 +37,6 @@ from infra.venues.heartbeat import Heartbeat
 from infra.venues.rest import Rest
 from infra.venues.secrets import Identity
 from infra.venues.signing import Signer
-from infra.venues.witness import Witness
 from state.events import EVENT, Asset, Kind, Source, Word
 from state.orders import OrderState
 from state.params import Params
@@ -121,7 +120,7 @@ async def _live(
         shell = Shell(
             clock=plan.clock, intake=intake, session=session, core=start.core if start is not None else None,
             desk=desk, door=door, news=news, prepare=gateway.prepare if gateway is not None else None,
-            watchers=(face, Witness(lambda note: session.note(note, plan.clock.now_ns()), lambda why: shell.halt(why))), keep_frames=plan.keep_frames,
+            watchers=(face, witness_of(session, plan.clock, lambda: shell)), keep_frames=plan.keep_frames,
             hear_first=gateway.hear if gateway is not None else None,
         )  # fmt: skip
         stack.callback(shell.close)
@@ -140,9 +139,10 @@ async def _live(
             tasks = [asyncio.create_task(face.look()), asyncio.create_task(_watch(plan, shell, gateway, stop))]
             if gateway is not None:
                 tasks.append(asyncio.create_task(gateway.run()))
-            if books is not None and gateway is not None and rest is not None and (who := plan.identity or plan.key):
-                settling = await stack.enter_async_context(payouts(plan.addresses, shell, books, rest, who, plan.wallet))
-                tasks.append(asyncio.create_task(settling.run()))
+            who = plan.identity or plan.key
+            if books is not None and gateway is not None and rest is not None and who is not None:
+                opened = payouts(plan.addresses, shell, books, rest, who, plan.wallet)
+                tasks.append(asyncio.create_task((await stack.enter_async_context(opened)).run()))
             if watch is not None:
                 tasks.append(asyncio.create_task(watch.run()))
             if plan.arming is not None:

@@ -43,6 +43,9 @@ class Testimony:
 
     strike: Mean
     close: Mean
+    shifted_outcome: Token | None = None
+    """Who wins when each average ends a second earlier: which seconds count is not published, and a window on which
+    that decides is too close to tell."""
 
     @property
     def outcome(self) -> Token | None:
@@ -60,7 +63,8 @@ class Testimony:
     def is_sure(self) -> bool:
         """Say whether it is worth a quarrel with the venue."""
         covered = min(self.strike.covered_ratio, self.close.covered_ratio)
-        return self.outcome is not None and covered >= COVERED_LEAST and self.gap_bps >= MARGIN_BPS
+        named = self.outcome is not None and self.outcome is self.shifted_outcome
+        return named and covered >= COVERED_LEAST and self.gap_bps >= MARGIN_BPS
 
 
 def mean_of(values_usd: Mapping[int, float], ends_s: int, lookback_s: int) -> Mean:
@@ -82,9 +86,11 @@ def mean_of(values_usd: Mapping[int, float], ends_s: int, lookback_s: int) -> Me
     return Mean(total / span_s, covered / span_s)
 
 
-def testimony_of(values_usd: Mapping[int, float], open_s: int, close_s: int, lookback_s: int) -> Testimony:
+def averages_of(values_usd: Mapping[int, float], open_s: int, close_s: int, lookback_s: int) -> Testimony:
     """Give our word on a window."""
-    return Testimony(mean_of(values_usd, open_s, lookback_s), mean_of(values_usd, close_s, lookback_s))
+    strike, close = mean_of(values_usd, open_s, lookback_s), mean_of(values_usd, close_s, lookback_s)
+    shifted = Testimony(mean_of(values_usd, open_s - 1, lookback_s), mean_of(values_usd, close_s - 1, lookback_s))
+    return Testimony(strike, close, shifted.outcome)
 
 
 class Witness:
@@ -124,7 +130,7 @@ class Witness:
         known = ring["second_s"] > 0
         values = dict(zip(ring["second_s"][known].tolist(), ring["value_usd"][known].tolist(), strict=True))
         open_s, close_s = int(market["open_ns"]) // NS_PER_S, int(market["close_ns"]) // NS_PER_S
-        ours = testimony_of(values, open_s, close_s, int(rules["lookback_s"]))
+        ours = averages_of(values, open_s, close_s, int(rules["lookback_s"]))
         agrees = ours.outcome is None or ours.outcome is outcome
         self._note(
             {

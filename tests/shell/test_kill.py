@@ -31,8 +31,11 @@ from infra.shell.kill import (
 )
 from infra.shell.next_door import own_venue
 from infra.venue_next_door.faults import Fault
+from infra.venues.gate import Gate
+from infra.venues.heartbeat import Heartbeat
 from infra.venues.pulling import pull_everything
 from infra.version import ROOT
+from state.params import default_params
 
 pytestmark = pytest.mark.rehearsal
 
@@ -183,6 +186,38 @@ def test_what_the_venue_does_not_show_to_be_gone_is_not_called_verified(tmp_path
         assert "500" in pulled.words
         guarded.desk.venue.faults.clear()
         assert (await pull_everything(guarded.desk.rest)).is_verified
+
+    told(tmp_path, story)
+
+
+def test_a_killed_desk_lets_its_heart_stand_still_so_that_the_venue_cancels_too(tmp_path: Path) -> None:
+    """The venue takes no cancel, and still nothing rests ten seconds after the last beat."""
+
+    async def story(guarded: Guarded) -> None:
+        desk = guarded.desk
+        heart = Heartbeat(desk.rest, desk.venue.clock, lambda: desk.gateway.is_killed())
+        beating = asyncio.create_task(heart.run())
+        async with guarded.alive():
+            await desk.until_true(lambda: heart.accepted_count > 0, "it beats")
+            await three_rest(guarded)
+            desk.venue.on(Fault.SERVER_ERROR, 1.0, "/cancel-all")
+            leave_kill_file(tmp_path, "a story")
+            await desk.until_true(lambda: guarded.open_orders == 0, "the venue's own switch")
+        beating.cancel()
+
+    told(tmp_path, story)
+
+
+def test_arming_does_not_lift_a_kill_whose_file_still_lies_there(tmp_path: Path) -> None:
+    async def story(guarded: Guarded) -> None:
+        gate = guarded.desk.gateway.gate = Gate(default_params(), guarded.desk.venue.clock.now_ns())
+        leave_kill_file(tmp_path, "a story")
+        async with guarded.alive():
+            await guarded.desk.until_true(lambda: bool(guarded.said), "killed")
+            gate.arm(10**9)
+            guarded.switch.look()
+            assert gate.killed_why == "a story"
+            await guarded.desk.until_true(lambda: len(guarded.said) == 2, "and the core is told again")
 
     told(tmp_path, story)
 

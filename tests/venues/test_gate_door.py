@@ -184,3 +184,12 @@ def test_an_order_that_ends_makes_room_by_the_venues_own_news() -> None:
         assert not desk.halts
 
     told(story)
+
+
+def test_more_cancels_than_one_request_takes_go_in_several() -> None:
+    async def story(gated: GatedDesk) -> None:
+        counts = gated.desk.gateway.counts
+        await gated.desk.gateway.cancelling.cancel([f"0x{number:064x}" for number in range(1_001)])
+        assert (counts["cancel requests"], counts["not cancelled"]) == (2, 1_001)
+
+    told(story)

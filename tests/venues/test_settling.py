@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pytest
 from gateway_desk import SLOT
 from relayer_stage import Stage, lived, stage
 
@@ -14,6 +15,8 @@ from infra.venues.settling import Settling
 from state.events import EVENT, Kind, Source, Token
 from state.orders import TimeInForce
 from state.units import MICROS, NS_PER_S
+
+pytestmark = pytest.mark.rehearsal
 
 
 @dataclass
