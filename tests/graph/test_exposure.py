@@ -2,8 +2,20 @@
 
 import pytest
 from desk_story import (
-    CASH, DOLLAR, OPEN_NS, SHARE, Kind, Liquidity, OrderState, Reason, Side, Source, Story, StrikeSource, Token, trading,
-)  # fmt: skip
+    CASH,
+    DOLLAR,
+    OPEN_NS,
+    SHARE,
+    Kind,
+    Liquidity,
+    OrderState,
+    Reason,
+    Side,
+    Story,
+    StrikeSource,
+    Token,
+    trading,
+)
 from desk_views import decided, view_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +30,7 @@ from graph.exposure import (
     tail_loss_micros,
     together_ratio,
 )
+from state.events import Source
 from state.orders import Act
 from state.units import NS_PER_S
 

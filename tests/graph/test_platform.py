@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from desk_story import OPEN_NS, SHARE, FeedState, Kind, Liquidity, OrderState, Reason, Source, Story, Token, trading
+from desk_story import OPEN_NS, SHARE, FeedState, Kind, Liquidity, OrderState, Reason, Story, Token, trading
 from inline_snapshot import snapshot
 
-from state.events import SETTLES
+from state.events import SETTLES, Source
 from state.orders import Act, Reject
 from state.platform import PLATFORM_CODES, PLATFORM_REASONS, UNSETTLED, PlatformCode
 from state.reasons import WORDS
@@ -45,8 +45,9 @@ def go_on(story: Story, first_s: int, last_s: int) -> None:
 
 def match(story: Story, second: float, kind: Kind, order: Any, shares: float, **columns: Any) -> None:
     story.tell(
-        second, kind, int(order.slot_id), Source.POLYMARKET_USER, ref_id=int(order.order_id), token_code=order.token_code,
-        amount_micros=round(shares * SHARE), price_bps=int(order.price_bps), code_id=Liquidity.MAKER, **columns,
+        second, kind, int(order.slot_id), Source.POLYMARKET_USER, ref_id=int(order.order_id),
+        token_code=order.token_code, amount_micros=round(shares * SHARE), price_bps=int(order.price_bps),
+        code_id=Liquidity.MAKER, **columns,
     )  # fmt: skip
 
 
