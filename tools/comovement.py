@@ -99,7 +99,7 @@ def coins_ratio(comovement: Comovement, first: int, second: int) -> float:
         return 1.0
     steps = comovement.steps_ratio[first * ASSETS + second]
     seen = _seen_ratio(comovement, first, second)
-    return (PRIOR_STEPS * PRIOR_RATIO + steps * seen) / (PRIOR_STEPS + steps)
+    return float((PRIOR_STEPS * PRIOR_RATIO + steps * seen) / (PRIOR_STEPS + steps))
 
 
 @compiled

@@ -22,7 +22,9 @@ from state.records import as_dict
 
 SESSION_VERSION: Final = 1
 LAYOUTS: Final = {"Mandate": MANDATE, "Command": COMMAND}
-OF_ORDERS: Final = (int(Kind.ORDER_CHANGED), int(Kind.FILLED), int(Kind.FILL_REVERSED))
+OF_ORDERS: Final = tuple(
+    int(kind) for kind in (Kind.ORDER_CHANGED, Kind.FILLED, Kind.FILL_REVERSED, Kind.FILL_MINED, Kind.FILL_CONFIRMED)
+)
 _MANDATE_GIVEN: Final = int(Kind.MANDATE_GIVEN)
 
 Rows = NDArray[Any]

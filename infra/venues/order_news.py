@@ -31,8 +31,8 @@ from infra.feeds.polymarket_user import (
 from infra.venues.amounts import SHARE_GRAIN_MICROS
 from infra.venues.followed import Followed
 from infra.venues.known_orders import KnownOrder, fate_of, no_match
-from infra.venues.trade_parts import Level, Match, Part, parts_of
-from state.events import EVENT, Kind, Source
+from infra.venues.trade_parts import Match, Part, key_of, knew, parts_of
+from state.events import EVENT, SETTLES, Kind, Source
 from state.orders import Liquidity, OrderState, Reject
 
 Rows = NDArray[Any]
@@ -66,6 +66,7 @@ class OrderNews:
         """Orders that live at the venue though the core has been told that they are over: to be cancelled."""
         self._standing: Counter[tuple[int, ...]] = Counter()
         self._reversed: Counter[tuple[int, ...]] = Counter()
+        self._settling: Counter[tuple[int, ...]] = Counter()
         self._rows: list[tuple[Any, ...]] = []
         self._seen_ns = 0
         self._at_ns = 0
@@ -90,11 +91,12 @@ class OrderNews:
         for order in orders:
             self.expect(order)
         for row in told:
-            kind, order_id = int(row["kind_code"]), int(row["ref_id"])
+            kind, order_id, amount = int(row["kind_code"]), int(row["ref_id"]), int(row["amount_micros"])
             order_of_row = self.orders.get(self.hashes.get(order_id, ""))
-            if kind in (Kind.FILLED, Kind.FILL_REVERSED):
-                amount = int(row["amount_micros"])
-                key = _key(order_id, int(row["token_code"]), int(row["side_code"]), (int(row["price_bps"]), amount))
+            key = key_of(order_id, int(row["token_code"]), int(row["side_code"]), (int(row["price_bps"]), amount))
+            if kind in (Kind.FILL_MINED, Kind.FILL_CONFIRMED):
+                self._settling[kind, *key] += 1
+            elif kind in (Kind.FILLED, Kind.FILL_REVERSED):
                 self._standing[key] += 1 if kind == Kind.FILLED else -1
                 self._reversed[key] += kind == Kind.FILL_REVERSED
                 if order_of_row is not None and kind == Kind.FILLED:
@@ -259,13 +261,14 @@ class OrderNews:
                 return
         if (match.failed and status == "CONFIRMED") or (match.confirmed and status == FAILED):
             self.oddities.add("a trade both confirmed and failed", trade_id[:80])
-        match.confirmed = match.confirmed or status == "CONFIRMED"
         if status == FAILED:
             if not match.failed:
                 match.failed = True
                 self._take_back(match)
         elif not match.told and not match.failed:
             self._tell_fill(match)
+        for kind in match.come_to(status):
+            self._tell_levels(kind, match)
         order = self.orders.get(part.order_hash)
         if order is not None:
             # Whatever else is said of it: an order whose every share has traded is over.
@@ -294,12 +297,14 @@ class OrderNews:
     def _was_told(self, match: Match, status: str) -> bool:
         """Find a fill among those of before the start, and know it for told (and taken back, if it was)."""
         counted = (self._reversed, self._standing) if status == FAILED else (self._standing, self._reversed)
-        keys = [_key(match.order_id, match.coin.token, match.side, level) for level in match.levels]
+        keys = [key_of(match.order_id, match.coin.token, match.side, level) for level in match.levels]
         for counts in counted:
             if keys and all(counts[key] > 0 for key in keys):
                 counts.subtract(keys)
                 match.told = True
                 match.failed = counts is self._reversed
+                match.mined = knew(self._settling, Kind.FILL_MINED, keys)
+                match.confirmed = knew(self._settling, Kind.FILL_CONFIRMED, keys)
                 match.fees_micros = self._fees(match)
                 return True
         return False
@@ -333,7 +338,7 @@ class OrderNews:
         for price, amount in match.levels:
             self._row(
                 kind, coin.slot, match.order_id, amount=amount, price=price, code=code, token=coin.token,
-                side=match.side,
+                side=match.side, flags=SETTLES if kind is Kind.FILLED else 0,
             )  # fmt: skip
 
     # An order's life.
@@ -391,7 +396,3 @@ class OrderNews:
 
     def _end(self) -> Rows:
         return np.array(self._rows, EVENT) if self._rows else NO_ROWS
-
-
-def _key(order_id: int, token: int, side: int, level: Level) -> tuple[int, ...]:
-    return (order_id, int(token), int(side), *level)

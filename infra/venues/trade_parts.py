@@ -13,7 +13,7 @@ from typing import Final
 from infra.feeds.figures import LEVEL_BPS, bps_of, micros_of
 from infra.feeds.polymarket_user import MakerOrder, TradeUpdate
 from infra.venues.followed import Coin
-from state.events import Side
+from state.events import Kind, Side
 from state.orders import Liquidity
 from state.units import BPS
 
@@ -56,11 +56,38 @@ class Match:
     told: bool = False
     failed: bool = False
     confirmed: bool = False
+    mined: bool = False
+    retried: bool = False
 
     @property
     def is_final(self) -> bool:
         """Say whether the chain has spoken: until then it is no money."""
         return self.failed or self.confirmed
+
+    def come_to(self, status: str) -> list[Kind]:
+        """Note how far its transaction has come, and give what is to be told of that: each step once."""
+        steps = {
+            Kind.FILL_RETRIED: status == "RETRYING" and not self.retried,
+            Kind.FILL_MINED: status in ("MINED", "CONFIRMED") and not self.mined,
+            Kind.FILL_CONFIRMED: status == "CONFIRMED" and not self.confirmed,
+        }
+        self.retried |= steps[Kind.FILL_RETRIED]
+        self.mined |= steps[Kind.FILL_MINED]
+        self.confirmed |= steps[Kind.FILL_CONFIRMED]
+        return [kind for kind, news in steps.items() if news and self.told and not self.failed]
+
+
+def key_of(order_id: int, token: int, side: int, level: Level) -> tuple[int, ...]:
+    """Give what a fill is known by in rows, which carry no trade's name."""
+    return (order_id, int(token), int(side), *level)
+
+
+def knew(settling: Counter[tuple[int, ...]], kind: Kind, keys: list[tuple[int, ...]]) -> bool:
+    """Say whether a step of a fill on chain is among those told before, and take it out of them."""
+    told = [(int(kind), *key) for key in keys]
+    known = all(settling[each] > 0 for each in told)
+    settling.subtract(told if known else ())
+    return known
 
 
 def parts_of(trade: TradeUpdate, api_key: str, known: Container[str]) -> list[Part]:

@@ -1,9 +1,10 @@
-"""The guard of the averaging minute: a sweep at one exchange, a price that runs away, and how often honest days look so."""
+"""The guard of the averaging minute: a sweep at one exchange, a price that runs away, and how often honest days do."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from desk_story import Kind, OrderState, Reason, Side, Source, Story, trading
+from desk_story import Kind, OrderState, Reason, Side, Story, trading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import recordings
@@ -14,6 +15,7 @@ from graph.worlds import new_world
 from infra.recordings.cex_book import open_cex
 from infra.recordings.recording import Terms
 from infra.recordings.rows import blank, in_order
+from state.events import Source
 from state.orders import Act, Command
 from state.params import default_params
 from state.records import one, rows
@@ -135,7 +137,7 @@ def test_how_often_an_honest_recording_looks_like_a_push() -> None:
     times = np.arange(int(events["seen_ns"][0]), int(events["seen_ns"][-1]), NS_PER_S // 4)
     cuts = np.searchsorted(events["seen_ns"], times)
     swept, away = [], []
-    for start, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, end in pairwise(cuts):
         chunk: Any = events[start:end]
         receive_rows(worlds, chunk, int(end - start), REGISTRY, commands)
         swept.append(is_swept(world, world.assets[0]))

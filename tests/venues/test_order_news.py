@@ -50,8 +50,10 @@ def test_a_bid_rests_and_is_filled_in_two_parts() -> None:
         [
             "order 1: RESTING, 10 open",
             "order 1: filled buy 4 UP at 0.52 as maker",
+            "order 1: fill mined buy 4 UP at 0.52",
             "order 1: filled buy 6 UP at 0.52 as maker",
             "order 1: DONE, 0 open",
+            "order 1: fill confirmed buy 4 UP at 0.52",
         ]
     )
     assert news.statuses == {"MATCHED": 2, "MINED": 1, "CONFIRMED": 1}
@@ -94,6 +96,7 @@ def test_a_trade_that_fails_gives_shares_cash_and_fee_back() -> None:
             "order 1: filled buy 10 UP at 0.52 as taker",
             "order 1: fee 0.17472",
             "order 1: DONE, 0 open",
+            "order 1: fill retried buy 10 UP at 0.52",
             "order 1: fill reversed buy 10 UP at 0.52",
             "order 1: fee -0.17472",
         ]
@@ -263,7 +266,12 @@ def test_what_was_told_before_a_start_is_not_told_again() -> None:
         trade_message("t4", "MATCHED", Bit(bid, 5_200, 4 * MICROS, MAKER)),
     )
     assert in_words(again) == snapshot(
-        ["order 1: fill reversed buy 4 UP at 0.52", "order 1: filled buy 4 UP at 0.52 as maker"]
+        [
+            "order 2: fill mined buy 6 UP at 0.53",
+            "order 2: fill confirmed buy 6 UP at 0.53",
+            "order 1: fill reversed buy 4 UP at 0.52",
+            "order 1: filled buy 4 UP at 0.52 as maker",
+        ]
     )
 
 

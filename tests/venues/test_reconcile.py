@@ -50,7 +50,9 @@ def test_fills_that_were_missed_are_told_and_the_order_that_they_ended_too() -> 
     news.resting(bid.order_hash, OPEN_NS)
     trade = listed(trade_message("t", "TRADE_STATUS_MINED", Bit(bid, 5_200, 10 * MICROS, MAKER)))
     found = held_against(news, [], [trade])
-    assert in_words(found.rows) == snapshot(["order 1: filled buy 10 UP at 0.52 as maker", "order 1: DONE, 0 open"])
+    assert in_words(found.rows) == snapshot(
+        ["order 1: filled buy 10 UP at 0.52 as maker", "order 1: fill mined buy 10 UP at 0.52", "order 1: DONE, 0 open"]
+    )
     assert found.gone == (bid.order_hash,) and found.to_cancel == ()
 
 
@@ -93,7 +95,14 @@ def test_doing_it_twice_tells_nothing_new() -> None:
     trade = listed(trade_message("t", "CONFIRMED", Bit(bid, 5_200, 4 * MICROS, MAKER)))
     page = listed(order_message(bid, "", "LIVE", matched=4))
     first = held_against(news, [page], [trade])
-    assert in_words(first.rows) == snapshot(["order 1: filled buy 4 UP at 0.52 as maker", "order 1: RESTING, 6 open"])
+    assert in_words(first.rows) == snapshot(
+        [
+            "order 1: filled buy 4 UP at 0.52 as maker",
+            "order 1: fill mined buy 4 UP at 0.52",
+            "order 1: fill confirmed buy 4 UP at 0.52",
+            "order 1: RESTING, 6 open",
+        ]
+    )
     assert len(held_against(news, [page], [trade]).rows) == 0
 
 
@@ -138,8 +147,12 @@ def test_a_desk_that_crashed_hears_only_what_it_has_not_heard() -> None:
     found = held_against(news, [listed(order_message(bid, "", "LIVE", matched=8))], page)
     assert in_words(found.rows) == snapshot(
         [
+            "order 1: fill mined buy 4 UP at 0.52",
+            "order 1: fill confirmed buy 4 UP at 0.52",
             "order 2: filled buy 10 UP at 0.52 as taker",
             "order 2: fee 0.17472",
+            "order 2: fill mined buy 10 UP at 0.52",
+            "order 2: fill confirmed buy 10 UP at 0.52",
             "order 2: DONE, 0 open",
             "order 1: filled buy 4 UP at 0.52 as maker",
         ]
