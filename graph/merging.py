@@ -36,10 +36,13 @@ def sets_to_merge(world: World, slot: int) -> int:
 
 @compiled
 def begin_merge(world: World, slot: int, amount_micros: int) -> int:
-    """Note that a merge leaves; gives its number. The sets stay ours until they are said to be merged."""
-    world.next_merge_id += 1
+    """Note that a merge leaves; gives its number, counted with the orders', so that a number names one thing only.
+
+    The sets stay ours until they are said to be merged.
+    """
+    world.next_order_id += 1
     market = world.markets[slot]
-    market.merge_id = world.next_merge_id
+    market.merge_id = world.next_order_id
     market.merge_micros = amount_micros
     return int(market.merge_id)
 

@@ -193,7 +193,6 @@ class World(Record):
     """When the clock next opens or closes a window."""
     next_order_id: I64
     next_mandate_id: I64
-    next_merge_id: I64
     params_hash: U64
     params: Params
     learner: Learner

@@ -4,7 +4,7 @@ import textwrap
 from typing import Any
 
 import numpy as np
-from desk_story import SHARE, Story, trading
+from desk_story import Story, trading
 from numpy.typing import NDArray
 
 from infra.terminal.glance import (
@@ -47,13 +47,13 @@ def worlds_of(story: Story) -> NDArray[Any]:
 
 
 def bought() -> Story:
-    """A window in which the desk quoted UP at 50 cents, was filled on half of it, and paid a fee."""
+    """A window in which the desk quoted UP at 50 cents, was filled on 500 shares of it, and paid a fee."""
     story = trading()
     for second in range(30, 60):
         story.price(second, 100_080.0 + 5 * (second % 3))
     story.book(59.5, 5_000, 5_200)
     order = next(command for command in story.sent if command.act_code == Act.PLACE)
-    story.fill(60, order, float(order.amount_micros) / SHARE / 2)
+    story.fill(60, order, 500)
     story.fee(60, order, 12_345)
     return story
 

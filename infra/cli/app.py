@@ -8,8 +8,10 @@ from typer.core import TyperGroup
 
 from infra.cli.backtest import backtest, generate, report
 from infra.cli.desk import graph, step
+from infra.cli.doctor import doctor
 from infra.cli.failures import CODES, UsageError, fail, guarded
 from infra.cli.journals import import_sources, show, verify
+from infra.cli.ledger import ledger, statement
 from infra.cli.live import demo, paper, record
 from infra.cli.prove import bench, prove
 from infra.cli.realism import realism
@@ -31,6 +33,9 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "demo": demo,
     "paper": paper,
     "record": record,
+    "doctor": doctor,
+    "ledger": ledger,
+    "statement": statement,
     "venue": venue,
     "realism": realism,
     "backtest": backtest,

@@ -49,6 +49,7 @@ def code_of(error: Exception) -> Exit:
     if isinstance(error, (*_known("infra.recordings.tables", "SourceRefused"), Damaged)):
         return Exit.BAD_DATA
     bad_data = _known("infra.journal.errors", "JournalForeign", "JournalDamaged") + _known("infra.runs", "RunDamaged")
+    bad_data += _known("infra.ledger.ledger", "LedgerForeign", "LedgerDiffers")
     if isinstance(error, bad_data):
         return Exit.BAD_DATA
     bad_input = (
@@ -60,6 +61,7 @@ def code_of(error: Exception) -> Exit:
         + _known("infra.shell.next_door", "VenueFailed")
         + _known("infra.shell.live", "NotNextDoor")
         + _known("infra.venue_next_door.files", "VenueFileRefused")
+        + _known("infra.ledger.ledger", "LedgerBusy", "LedgerFailed")
         + _known("infra.venues.credentials", "KeyMissing")
         + _known("infra.venues.rest", "CredentialsRefused", "NoAnswer")
         + _known("infra.proofs.rehearsals", "RehearsalFailed")

@@ -93,6 +93,16 @@ CLAIMS: Final[dict[str, Claim]] = {
         where="infra.proofs.demo_latency:prove_demo_latency",
         needed=False,
     ),
+    "storm": Claim(
+        claim="in thousands of seeded runs with faults of venue, network and messages no law of orders or money breaks",
+        where="infra.proofs.storm:prove_storm",
+        needed=False,
+    ),
+    "kill-points": Claim(
+        claim="killed at 200 random instants of a busy run, the desk sends no order twice and loses no fill",
+        where="infra.proofs.kill_points:prove_kill_points",
+        needed=False,
+    ),
     "load": Claim(
         claim="ten times the real rates for ten minutes lose nothing in silence; 100 windows leave memory as it was",
         where="infra.proofs.load:prove_load",

@@ -9,7 +9,7 @@ Kinds of events that this code does not know are counted, and change nothing.
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from infra.ledger.entries import (
 )
 from infra.ledger.fill_states import Likeness, OrderFills
 from infra.ledger.reservations import OrderClaim
+from infra.ledger.rows import Row
 from state.events import Kind, Side, Token
 from state.orders import Act, Liquidity, OrderState
 
@@ -37,33 +38,14 @@ ENDS: Final = frozenset(
 """States after which nothing of an order is open."""
 
 
-class Row(NamedTuple):
-    """One event row as plain values: the columns of `state.events.Event`, in their order."""
-
-    at_ns: int
-    seen_ns: int
-    value_usd: float
-    other_usd: float
-    amount_micros: int
-    ref_id: int
-    price_bps: int
-    span_s: int
-    slot_id: int
-    code_id: int
-    flags_mask: int
-    kind_code: int
-    source_code: int
-    token_code: int
-    side_code: int
-    spare_code: int
-
-
 class Booker:
     """Makes entries of what happens; remembers what it needs for the next."""
 
     def __init__(self) -> None:
         """Open empty books."""
         self.windows: dict[str, BookedWindow] = {}
+        self.conditions: dict[str, str] = {}
+        """Window -> what the chain calls it, where that was said."""
         self.orders: dict[int, OrderClaim] = {}
         self.fills: dict[int, OrderFills] = {}
         """By order."""
@@ -73,6 +55,10 @@ class Booker:
         """UTC day -> realised result."""
         self.counts: Counter[str] = Counter()
         """What could not be booked, in words."""
+        self.deposited_micros = 0
+        """Collateral that was there beyond what the session was told to begin with."""
+        self.owed: Counter[str] = Counter()
+        """Window -> payout that has not been paid."""
         self._slots: dict[int, BookedWindow] = {}
         self._keys: set[str] = set()
         self._accrued: dict[str, int] = {}
@@ -86,6 +72,14 @@ class Booker:
         lines = Lines()
         lines.move(Account.EXTERNAL, Account.CASH, cash_micros)
         return self._booked("opening", "deposit", seen_ns, lines)
+
+    def deposit(self, key: str, amount_micros: int, seen_ns: int) -> list[Entry]:
+        """Book collateral that the venue showed beyond that when the session began; less is negative."""
+        if key not in self._keys:
+            self.deposited_micros += amount_micros
+        lines = Lines()
+        lines.move(Account.EXTERNAL, Account.CASH, amount_micros)
+        return self._booked(key, "deposit", seen_ns, lines)
 
     def place(self, order_id: int, slot: int, token: Token, side: Side, price_bps: int, amount_micros: int, at_ns: int
               ) -> list[Entry]:  # fmt: skip
@@ -335,7 +329,18 @@ class Booker:
             self.sums[account.value, commodity] += micros
             if account is Account.REALISED:
                 self.day_pnl[entry.day] -= micros
+            elif account is Account.PENDING:
+                self.owed[entry.window] += micros
         return [entry]
+
+    def all_fills(self) -> list[Fill]:
+        """Give every fill with its state, oldest first."""
+        fills = [fill for each in self.fills.values() for fill in each.fills.values()]
+        return sorted(fills, key=lambda fill: (fill.seen_ns, int(fill.key.split()[1])))
+
+    def outcomes(self) -> dict[str, Token]:
+        """Give how windows were decided."""
+        return {slug: each.outcome for slug, each in self.windows.items() if each.outcome is not None}
 
     def balances(self) -> Balances:
         """Give what all adds up to now."""

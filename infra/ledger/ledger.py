@@ -47,6 +47,13 @@ class Ledger(Protocol):
             LedgerDiffers: an entry is not what is booked under its key.
         """
 
+    def complain(self) -> None:
+        """Raise what writing failed with, if it has.
+
+        Raises:
+            LedgerFailed, LedgerDiffers: as for `flush`.
+        """
+
     def balances(self) -> Balances:
         """Add up what is durable."""
 

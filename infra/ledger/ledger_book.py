@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from state.events import EVENT, Side, Token
 Rows = NDArray[Any]
 Fact = tuple[str, int, int, Any]
 """What was heard: its kind, a number, a time, and the thing itself."""
+Answer = TypeVar("Answer")
 Told = Callable[[int], None]
 """Told how many rows of a journal have been read."""
 
@@ -33,6 +34,10 @@ FILE: Final = "ledger.sqlite"
 """Beside the segments of the session's journal."""
 REDEEMED: Final = "redeemed"
 """Key of a session's note that a decided window has been paid: its slug; `amount_micros` says what."""
+DEPOSITED: Final = "deposited_micros"
+"""Key of a session's note of collateral that the venue showed beyond what the session was told to begin with."""
+LISTED: Final = "listed"
+"""Key of a session's note of a window that it follows: its slug; `condition` says what the chain calls it."""
 
 
 class LedgerBook:
@@ -67,8 +72,8 @@ class LedgerBook:
         self._heard.append(("commands", 0, 0, commands.tobytes()))
 
     def note(self, number: int, note: Mapping[str, Any], now_ns: int) -> None:
-        """Hear a note of the journal by its number; one that says what was redeemed is booked."""
-        if REDEEMED in note:
+        """Hear a note of the journal by its number; those that say what was paid are booked."""
+        if _is_told(note):
             self._heard.append(("note", number, now_ns, dict(note)))
 
     # Booking.
@@ -86,34 +91,48 @@ class LedgerBook:
                 if self._ledger is not None:
                     self._unwritten.append(entry)
 
-    def catch_up(self, folder: Path, told: Told | None = None) -> None:
-        """Book a journal from its beginning; what the ledger has already is held against it and not booked again."""
+    def catch_up(self, folder: Path, told: Told | None = None) -> int:
+        """Book a journal from its beginning; says how many entries that makes.
+
+        What the ledger has already is held against it and not booked again.
+        """
+        count = 0
         with self._lock:
             for fact in facts_of(folder, told):
                 for entry in booked(self.booker, fact):
+                    count += 1
                     if self._ledger is not None:
                         self._unwritten.append(entry)
+        return count
+
+    def complain(self) -> None:
+        """Say whether the books can be written.
+
+        Raises:
+            LedgerFailed, LedgerDiffers: they cannot.
+        """
+        if self._ledger is not None:
+            self._ledger.complain()
 
     # Asking.
 
-    def balances(self) -> Balances:
-        """Give what we have."""
+    def ask(self, question: Callable[[Booker], Answer]) -> Answer:
+        """Ask the books something while nobody else writes in them."""
         with self._lock:
             self._book()
-            return self.booker.balances()
+            return question(self.booker)
+
+    def balances(self) -> Balances:
+        """Give what we have."""
+        return self.ask(Booker.balances)
 
     def equity(self, marks_bps: Mapping[TokenKey, int] | None = None) -> Equity:
         """Give what it is worth, by how sure it is: at cost, or at marks where given."""
-        with self._lock:
-            self._book()
-            fills = [fill for each in self.booker.fills.values() for fill in each.fills.values()]
-            return equity_of(self.booker.balances(), fills, self.outcomes(), marks_bps)
+        return self.ask(lambda booker: equity_of(booker.balances(), booker.all_fills(), booker.outcomes(), marks_bps))
 
     def day_pnl_micros(self, day: int) -> int:
         """Give the realised result of a UTC day, counted from 1970; the same after any restart."""
-        with self._lock:
-            self._book()
-            return self.booker.day_pnl[day]
+        return self.ask(lambda booker: booker.day_pnl[day])
 
     def day_pnl_at(self, now_ns: int) -> int:
         """Give the realised result of the day that a moment falls into."""
@@ -121,14 +140,7 @@ class LedgerBook:
 
     def fills(self) -> list[Fill]:
         """Give every fill with its state, oldest first."""
-        with self._lock:
-            self._book()
-            fills = [fill for each in self.booker.fills.values() for fill in each.fills.values()]
-        return sorted(fills, key=lambda fill: (fill.seen_ns, int(fill.key.split()[1])))
-
-    def outcomes(self) -> dict[str, Token]:
-        """Give how windows were decided."""
-        return {slug: each.outcome for slug, each in self.booker.windows.items() if each.outcome is not None}
+        return self.ask(Booker.all_fills)
 
 
 def booked(booker: Booker, fact: Fact) -> Iterator[Entry]:
@@ -147,8 +159,12 @@ def booked(booker: Booker, fact: Fact) -> Iterator[Entry]:
                 )  # fmt: skip
     elif kind == "begin":
         yield from booker.begin(number, now_ns)
-    elif kind == "note":
+    elif REDEEMED in thing:
         yield from booker.redeem(f"note {number}", str(thing[REDEEMED]), int(thing["amount_micros"]), now_ns)
+    elif DEPOSITED in thing:
+        yield from booker.deposit(f"note {number}", int(thing[DEPOSITED]), now_ns)
+    else:
+        booker.conditions[str(thing[LISTED])] = str(thing.get("condition", ""))
 
 
 def facts_of(folder: Path, told: Told | None = None) -> Iterator[Fact]:
@@ -164,8 +180,12 @@ def facts_of(folder: Path, told: Told | None = None) -> Iterator[Fact]:
             note = json.loads(entry.data)
             if "session" in note and "cash_micros" in note:
                 yield "begin", int(note["cash_micros"]), entry.seen_ns, None
-            elif REDEEMED in note:
+            elif _is_told(note):
                 yield "note", entry.seq, entry.seen_ns, note
+
+
+def _is_told(note: Mapping[str, Any]) -> bool:
+    return REDEEMED in note or DEPOSITED in note or LISTED in note
 
 
 def entries_of(folder: Path, told: Told | None = None) -> Iterator[Entry]:

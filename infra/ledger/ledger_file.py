@@ -91,6 +91,12 @@ def read_day_pnl(path: Path, day: int) -> int:
         return -_sum_of(books, Account.REALISED, day)
 
 
+def read_count(path: Path) -> int:
+    """Count a file's entries."""
+    with _reading(path) as books:
+        return int(books.execute("SELECT count(*) FROM entries").fetchone()[0])
+
+
 def read_entries(path: Path) -> Iterator[Entry]:
     """Give every entry of a file's books in order, postings included, fills and ends left out."""
     with _reading(path) as books:

@@ -60,7 +60,7 @@ class SqliteLedger:
 
     def book(self, entries: Sequence[Entry]) -> None:
         """Take entries; never waits."""
-        self._complain()
+        self.complain()
         self._waiting.extend(entries)
 
     def follow(self, source: Source) -> None:
@@ -74,12 +74,12 @@ class SqliteLedger:
             LedgerFailed: it cannot be written, or not in time.
             LedgerDiffers: an entry is not what is booked under its key.
         """
-        self._complain()
+        self.complain()
         with self._rounds:
             wanted = self._begun + 1  # a round that has begun may have looked already
             self._hurry.set()
             come = self._rounds.wait_for(lambda: self._done >= wanted or self._error is not None, timeout_s)
-        self._complain()
+        self.complain()
         if not come:
             raise LedgerFailed(f"{self.path}: the disk did not answer within {timeout_s:g} s; see whether it is full")
 
@@ -100,7 +100,7 @@ class SqliteLedger:
             self._thread.join(timeout=5.0)
             self._writing.close()
             os.close(self._lock)
-        self._complain()
+        self.complain()
 
     def __enter__(self) -> "SqliteLedger":
         """Give the ledger itself."""
@@ -110,7 +110,13 @@ class SqliteLedger:
         """Close it."""
         self.close()
 
-    def _complain(self) -> None:
+    def complain(self) -> None:
+        """Raise what the writing thread failed with, if it has.
+
+        Raises:
+            LedgerFailed: it could not write.
+            LedgerDiffers: an entry was not what is booked under its key.
+        """
         if isinstance(self._error, LedgerDiffers):
             raise self._error
         if self._error is not None:

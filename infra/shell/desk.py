@@ -1,13 +1,13 @@
 """The desk as the shell asks it: one run a market at a time, mandates back through the intake."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from infra.shell.core import MANDATE, Asked
-from infra.shell.desk_process import Answer, DeskFault, DeskProcess
+from infra.shell.desk_process import Answer, DeskFault, Failed, Heard
 from state.params import Params
 
 Deliver = Callable[[NDArray[Any]], None]
@@ -17,13 +17,30 @@ NUMBERED: Final = ("mandate_id", "run_id", "params_hash", "view_hash")
 """Fields that the core gives, not the desk."""
 
 
+class Runner(Protocol):
+    """Runs the desk on packed views: the desk's process, or whoever stands in for it."""
+
+    @property
+    def cpu_s(self) -> float:
+        """Give the processor time it has used elsewhere, in seconds."""
+
+    def listen(self, heard: Heard, failed: Failed) -> None:
+        """Tell answers on the running loop from now on."""
+
+    def part(self) -> None:
+        """Stop listening."""
+
+    def ask(self, params: bytes, market: bytes) -> int:
+        """Ask for a run and give its ticket; raises DeskFault when nobody is there."""
+
+
 class Desk:
     """Asks for runs of the LangGraph desk on views that the core has asked about.
 
     A market whose run is still under way is not run twice: the newer request waits and takes the older one's place.
     """
 
-    def __init__(self, process: DeskProcess, params: Params, deliver: Deliver, fail: Fail) -> None:
+    def __init__(self, process: Runner, params: Params, deliver: Deliver, fail: Fail) -> None:
         """Take who runs, parameters, and whom to tell; `fail` is told of a fault in the desk, which is ours."""
         self._process = process
         self._params = np.asarray(params).tobytes()

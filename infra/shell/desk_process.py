@@ -72,7 +72,12 @@ class DeskProcess:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Answer)
         self._is_ready = False
-        self.cpu_s = 0.0
+        self._cpu_s = 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        """Give the processor time that it has used, in seconds."""
+        return self._cpu_s
 
     @property
     def pid(self) -> int:
@@ -148,7 +153,7 @@ class DeskProcess:
             self.part()
             failed(self._gone())
             return
-        self.cpu_s = answer.cpu_s
+        self._cpu_s = answer.cpu_s
         if answer.fault:
             failed(DeskFault(f"the LangGraph desk failed: {answer.fault}"))
         else:

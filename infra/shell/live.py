@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from infra.addresses import Addresses
 from infra.clock import Clock, monotonic_ns
+from infra.ledger.ledger_book import LedgerBook
+from infra.ledger.session_books import session_books
+from infra.ledger.watching import BooksWatch
 from infra.shell.core import COMMAND, Core
 from infra.shell.desk_process import DeskProcess
 from infra.shell.face import Face
@@ -75,6 +78,7 @@ async def live(plan: Plan, face: Face) -> None:
         NotNextDoor: a demo's addresses lead off this machine.
         JournalForeign, JournalDamaged, JournalBusy: the folder cannot be gone on with.
         CredentialsRefused: the venue gives us no keys.
+        LedgerDiffers, LedgerForeign, LedgerBusy: the books beside the journal cannot be gone on with.
     """
     if plan.mode == "demo" and (abroad := plan.addresses.abroad()):
         where = f"{abroad[0]} = {getattr(plan.addresses, abroad[0])}"
@@ -83,17 +87,19 @@ async def live(plan: Plan, face: Face) -> None:
     start = None if records else start_from(plan.folder, plan.params, plan.cash_micros)
     session = Session(plan.folder, created_ns=plan.clock.now_ns(), code=plan.code)
     try:
-        await _live(plan, face, session, start)
+        async with AsyncExitStack() as stack:
+            books = await stack.enter_async_context(session_books(session, plan.folder)) if start is not None else None
+            await _live(plan, face, session, start, books)
     finally:
         session.close()
 
 
-async def _live(plan: Plan, face: Face, session: Session, start: Start | None) -> None:
+async def _live(plan: Plan, face: Face, session: Session, start: Start | None, books: LedgerBook | None) -> None:
     intake = Intake(plan.clock)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         desk = await asyncio.to_thread(stack.enter_context(DeskProcess()).ready) if start is not None else None
-        gateway, keys = await stack.enter_async_context(_account(plan, intake, lambda: shell))
+        gateway, keys, rest = await stack.enter_async_context(_account(plan, intake, lambda: shell))
         door, news = _door(plan, gateway)
         shell = Shell(
             clock=plan.clock, intake=intake, session=session, core=start.core if start is not None else None,
@@ -106,13 +112,20 @@ async def _live(plan: Plan, face: Face, session: Session, start: Start | None) -
         async with Streams(plan.addresses, plan.clock, intake, keys, wires=wires, seed=plan.seed) as streams:
             face.streams = streams
             _begin(plan, shell, session, start, gateway, streams)
+            watch = _books_watch(shell, books, rest, gateway, start)
+            if watch is not None:
+                await watch.begin()
             tasks = [asyncio.create_task(face.look()), asyncio.create_task(_watch(plan, shell, gateway, stop))]
             if gateway is not None:
                 tasks.append(asyncio.create_task(gateway.run()))
+            if watch is not None:
+                tasks.append(asyncio.create_task(watch.run()))
             try:
                 with _stopped_by_signals(stop):
                     await shell.run(stop)
                 await _wind_down(shell, gateway)
+                if watch is not None:
+                    await watch.hold()
             finally:
                 for task in tasks:
                     task.cancel()
@@ -122,10 +135,10 @@ async def _live(plan: Plan, face: Face, session: Session, start: Start | None) -
 @asynccontextmanager
 async def _account(
     plan: Plan, intake: Intake, shell: Callable[[], Shell]
-) -> AsyncIterator[tuple[Gateway | None, Credentials | None]]:
-    """Open the account at the venue that the plan's key stands for: who posts orders, and keys for the streams."""
+) -> AsyncIterator[tuple[Gateway | None, Credentials | None, Rest | None]]:
+    """Open the account at the venue that the plan's key stands for: who posts orders, keys for streams, its REST."""
     if plan.key is None:
-        yield None, None
+        yield None, None, None
         return
     signer = Signer(plan.key, plan.wallet)
     rest = Rest(plan.addresses.clob, plan.clock, signer, None)
@@ -133,7 +146,7 @@ async def _account(
     try:
         keys = await rest.derive()
         if plan.mode != "demo":
-            yield None, keys
+            yield None, keys, None
             return
         rest.safe = lambda: shell().session.safe()
         gateway = Gateway(
@@ -146,13 +159,21 @@ async def _account(
         )  # fmt: skip
         heart = asyncio.create_task(Heartbeat(rest, plan.clock).run())
         try:
-            yield gateway, keys
+            yield gateway, keys, rest
         finally:
             heart.cancel()
             await asyncio.gather(heart, return_exceptions=True)
             await gateway.close()
     finally:
         await rest.close()
+
+
+def _books_watch(
+    shell: Shell, books: LedgerBook | None, rest: Rest | None, gateway: Gateway | None, start: Start | None
+) -> BooksWatch | None:
+    if books is None or start is None:
+        return None
+    return BooksWatch(books, shell, rest, gateway, goes_on=start.played is not None)
 
 
 def _door(plan: Plan, gateway: Gateway | None) -> tuple[Door | None, News | None]:

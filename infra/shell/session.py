@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,22 @@ Told = Callable[[int], None]
 """Told how many rows have been replayed."""
 
 
+class Books(Protocol):
+    """Hears what is written down, in the journal's order and under its numbers; must never wait."""
+
+    def begin(self, cash_micros: int, now_ns: int) -> None:
+        """Hear what money a session begins with."""
+
+    def rows(self, first: int, events: Rows) -> None:
+        """Hear rows, the first by its ordinal in the journal."""
+
+    def commands(self, commands: Rows) -> None:
+        """Hear what the core commanded."""
+
+    def note(self, number: int, note: Mapping[str, Any], now_ns: int) -> None:
+        """Hear a note by its number in the journal."""
+
+
 class Session:
     """The journal of a live session, open for writing."""
 
@@ -39,6 +55,8 @@ class Session:
         self._given = np.zeros(1, EVENT)
         self._given["kind_code"] = _MANDATE_GIVEN
         self._given["source_code"] = Source.OURSELVES
+        self.books: Books | None = None
+        """Keeps the books of this session; a watcher would hear rows in another order when a venue answers at once."""
         self._safe: asyncio.Future[None] | None = None
         self._safe_seq = -1
         """What was written when `_safe` was asked for."""
@@ -57,14 +75,20 @@ class Session:
             "about": about,
         }
         self.journal.append_note(told, now_ns)
+        if self.books is not None:
+            self.books.begin(core.cash_micros, now_ns)
 
     def note(self, note: dict[str, Any], now_ns: int) -> None:
         """Write down something for people, or for the next start."""
-        self.journal.append_note(note, now_ns)
+        number = self.journal.append_note(note, now_ns)
+        if self.books is not None:
+            self.books.note(number, note, now_ns)
 
     def rows(self, events: Rows, count: int) -> None:
         """Write down rows, before the core receives them."""
-        self.journal.append_events(events[:count])
+        first = self.journal.append_events(events[:count])
+        if self.books is not None:
+            self.books.rows(first, events[:count])
 
     def frame(self, wire: int, connection: int, seen_ns: int, raw: bytes) -> None:
         """Write down a frame as it came."""
@@ -81,6 +105,8 @@ class Session:
     def commands(self, commands: Rows, now_ns: int) -> None:
         """Write down what the core commanded."""
         self.journal.append_commands(commands, now_ns)
+        if self.books is not None:
+            self.books.commands(commands)
 
     def mark(self, core: Core, now_ns: int, *, last: bool = False) -> str:
         """Write down the running hash at this point; gives it."""

@@ -15,8 +15,7 @@ from infra.feeds.frames import Wire
 from infra.feeds.listings import Listing
 from infra.feeds.rows import RowsFull
 from infra.shell.core import Core, MandateDiffers, is_ask
-from infra.shell.desk import Desk
-from infra.shell.desk_process import DeskProcess
+from infra.shell.desk import Desk, Runner
 from infra.shell.latency import Latency, Span
 from infra.shell.session import Session
 from infra.shell.slots import NoSlotFree, Slots
@@ -97,7 +96,7 @@ class Shell:
         intake: Intake,
         session: Session,
         core: Core | None,
-        desk: DeskProcess | None = None,
+        desk: Runner | None = None,
         door: Door | None = None,
         news: News | None = None,
         prepare: Callable[[Listing, int], None] | None = None,

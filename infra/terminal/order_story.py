@@ -33,10 +33,10 @@ def order_story(worlds: NDArray[Any], order_id: int) -> tuple[str, ...]:
 
 
 def told_step(step: Any) -> str:
-    """Say one step: when, from where to where, how much, why, and what became of it."""
+    """Say one step: when, by which event, from where to where, how much, why, and what became of it."""
     cause, fate = StepCause(int(step["cause_code"])), StepFate(int(step["fate_code"]))
     before, after = worded(OrderState, int(step["from_code"])), worded(OrderState, int(step["to_code"]))
-    head = f"{clock(int(step['at_ns']), 3)} order {int(step['order_id'])}"
+    head = f"{clock(int(step['at_ns']), 3)} #{int(step['cause_seq'])} order {int(step['order_id'])}"
     amount = shares(int(step["amount_micros"]) / MICROS)
     if cause is StepCause.MATCHED:
         went = f"{amount} matched" + (f", {before} -> {after}" if before != after else "")
@@ -44,7 +44,7 @@ def told_step(step: Any) -> str:
         went = f"{amount} failed on chain"
     else:
         went = f"{before} -> {after}"
-    return f"{head}: {went}{_why(step, cause)}{_FATES[fate]} (event {int(step['cause_seq'])})"
+    return f"{head}: {went}{_why(step, cause)}{_FATES[fate]}"
 
 
 def _why(step: Any, cause: StepCause) -> str:

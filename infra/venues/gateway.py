@@ -14,46 +14,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.clock import Clock
+from infra.faststate import FastState
 from infra.feeds.frames import Wire
 from infra.feeds.listings import Listing
 from infra.streams.intake import Arrived, Intake, What
 from infra.venues.cancelling import Cancelling
 from infra.venues.followed import Followed
+from infra.venues.gate import Bar, Gate
+from infra.venues.heeding import Heeding
 from infra.venues.inquiry import Inquiry
 from infra.venues.known_orders import KnownOrder
 from infra.venues.order_news import NO_ROWS, OrderNews
-from infra.venues.posting import Fate, Outcome, body_of, outcome_of, terms_of
+from infra.venues.posting import BATCH_MOST, body_of, terms_of
 from infra.venues.reconcile import Past, order_of
-from infra.venues.rest import CredentialsRefused, NoAnswer, Rest
+from infra.venues.rest import NoAnswer, Rest
+from infra.venues.sending import KILLED, Answered, Ready, Sending
 from infra.venues.signing import Signer
 from infra.venues.throttle import Throttle
-from state.events import EVENT, Kind, Side, Source, Token
-from state.orders import Act, OrderState, Reject
+from infra.venues.version_watch import VersionWatch
+from state.events import EVENT, Kind, Source, Token
+from state.orders import Act, Reject
 from state.units import NS_PER_S
 
 Rows = NDArray[Any]
 Recorded = Callable[[int, str], None]
 """Is told (order id, hash) before an order leaves, for the journal."""
-Answered = Callable[[int, int, int], None]
-"""Is told (order id, sent, answered) by the clock, for the stages of latency."""
 Halted = Callable[[str], None]
 """Is told why no order leaves any more."""
 Merger = Callable[[int, int], Awaitable[int]]
 """Merges complete sets: (slot, micros of sets) -> micros that were merged; 0 when it was refused."""
+Noted = Callable[[dict[str, Any]], None]
+"""Is told what should stand in the journal."""
 
 SILENCE_NS: Final = 3 * NS_PER_S
 """After so long without the news that should have come, we ask."""
 WATCH_NS: Final = NS_PER_S
-KEYS_NS: Final = 600 * NS_PER_S
-"""Credentials that are refused are derived again, but not more often than this."""
 CHECK_NS: Final = 30 * NS_PER_S
 """How often all is held against the venue, also when nothing seems amiss."""
 SETTLED_NS: Final = 30 * NS_PER_S
 """A match that is neither confirmed nor failed after so long is asked about (venue reference 10)."""
 SETTLING_IN_NS: Final = 20 * NS_PER_S
 """Windows of before a start are prepared by then; until then, orders elsewhere may be our own."""
-SPIN_S: Final = 2.0
-"""After a refusal for want of balance no order leaves for so long: asking again at once does not mend it."""
 
 
 class Gateway:
@@ -67,21 +68,28 @@ class Gateway:
         recorded: Told of every order's hash before it leaves.
         answered: Told of every answer to an order.
         halted: Told when the venue says something that a person must mend.
-        merge: Merges complete sets on chain; without one a merge is refused.
+        gate: The last check of every order; None only where there are no limits to hold (tests of the door itself).
+        noted: Told what the journal should keep of refusals and alarms.
+        store: The fast state that the account's rate is kept in.
     """
 
     def __init__(
         self, rest: Rest, clock: Clock, signer: Signer, intake: Intake, *, recorded: Recorded | None = None,
-        answered: Answered | None = None, halted: Halted | None = None, merge: Merger | None = None,
+        answered: Answered | None = None, halted: Halted | None = None, gate: Gate | None = None,
+        noted: Noted | None = None, store: FastState | None = None,
     ) -> None:  # fmt: skip
         assert rest.credentials is not None, "credentials come before the gateway"
         self._rest, self._clock, self._signer, self._intake = rest, clock, signer, intake
         self._api_key = rest.credentials.api_key
-        self._recorded, self._answered, self._halted = recorded, answered, halted
-        self.merger = merge
+        self._recorded, self._halted, self._noted = recorded, halted, noted
+        self.gate = gate
+        self.is_killed: Callable[[], bool] = lambda: False
+        """Looks at the kill switch, asked just before an order leaves; set by the switch."""
+        self.merger: Merger | None = None
+        """Merges complete sets on chain; set by whoever holds the relayer. Without one a merge is refused."""
         self.followed = Followed()
         self.news = OrderNews(self._api_key, self.followed)
-        self.throttle = Throttle(clock)
+        self.throttle = Throttle(clock, store, signer.address)
         self.counts: Counter[str] = Counter()
         """What was done and what it came to, by words."""
         self.halt_why = ""
@@ -89,12 +97,17 @@ class Gateway:
         """What a task of ours failed with: the shell stops on it."""
         self._past: Past | None = None
         self._began_ns = clock.now_ns()
-        self._derived_ns = -KEYS_NS
         self._tasks: set[asyncio.Task[None]] = set()
-        self._under_way: set[str] = set()
-        """Orders whose request has neither an answer nor run out of time: nobody can know more of them yet."""
         self.inquiry = Inquiry(rest, clock, self.news, self._put, self.counts)
         self.cancelling = Cancelling(rest, clock, self.news, self._put, self.counts, self.halt, self.inquiry.find)
+        self.heeding = Heeding(
+            rest, clock, self.throttle, self.cancelling, self.inquiry, self.counts, self.halt, self._alarm, self._spawn
+        )
+        self.sending = Sending(
+            rest, clock, self.news, self._put, self.counts, self.heeding.heed, self.inquiry.find, answered
+        )
+        self.version = VersionWatch(rest, clock, self.counts, self.halt)
+        self._written, rest.safe = rest.safe, self._may_leave
 
     # Windows.
 
@@ -111,6 +124,7 @@ class Gateway:
             return
         if before is not None:
             self.news.drop_window(slot)
+        self.version.hold(listing)
         self.followed.add(listing, slot)
         if self._past is not None:
             ours = listing.open_ns, listing.close_ns
@@ -130,16 +144,19 @@ class Gateway:
     def send(self, commands: Rows) -> None:
         """Take commands; never waits. Must be called on the event loop's thread."""
         cancels: list[int] = []
+        ready: list[Ready] = []
         for command in commands:
             act = int(command["act_code"])
             if act == Act.PLACE:
-                self._place(command)
+                ready += self._place(command)
             elif act == Act.CANCEL:
                 cancels.append(int(command["order_id"]))
             elif act == Act.CANCEL_MARKET:
                 self._spawn(self.cancelling.cancel_market(int(command["slot_id"])))
             elif act == Act.MERGE:
                 self._spawn(self._merge(int(command["slot_id"]), int(command["order_id"]), command["amount_micros"]))
+        for first in range(0, len(ready), BATCH_MOST):
+            self._spawn(self.sending.post(ready[first : first + BATCH_MOST]))
         if cancels:
             hashes = [self.news.hashes.get(order_id, "") for order_id in cancels]
             for order_id, order_hash, command in zip(cancels, hashes, _cancels(commands), strict=True):
@@ -148,6 +165,11 @@ class Gateway:
             known = [order_hash for order_hash in hashes if order_hash]
             if known:
                 self._spawn(self.cancelling.cancel(known))
+
+    def hear(self, events: Rows, count: int) -> None:
+        """Hear rows before the core does, for the gate's own books."""
+        if self.gate is not None:
+            self.gate.hear(events, count)
 
     def follow(self, events: Rows, count: int, now_ns: int) -> Rows:
         """See what the feed said: a real venue has nothing to add."""
@@ -163,16 +185,19 @@ class Gateway:
         self._pull_strays()
         return rows
 
-    def _place(self, command: Any) -> None:
+    def _place(self, command: Any) -> list[Ready]:
+        """Make an order ready to leave; an empty list when it may not."""
         now_ns = self._clock.now_ns()
         slot, token = int(command["slot_id"]), Token(int(command["token_code"]))
+        if not self._admitted(command, now_ns):
+            return []
         token_id = self.followed.tokens.get((slot, token), "")
         made = terms_of(command, token_id) if token_id else Reject.MARKET_NOT_READY
-        refusal = made if isinstance(made, Reject) else self._refusal(bool(command["post_only"]))
+        refusal = made if isinstance(made, Reject) else self._refusal(bool(command["post_only"]), token_id, now_ns)
         if isinstance(made, Reject) or refusal is not Reject.NONE:
             self.counts[f"not sent: {refusal.name.lower()}"] += 1
             self._put(self.news.never_sent(int(command["order_id"]), slot, refusal, now_ns))
-            return
+            return []
         terms, amounts = made
         signed = self._signer.sign(terms)
         order = order_of(command, token_id, signed.order_hash, amounts.shares_micros)
@@ -180,99 +205,56 @@ class Gateway:
         self.news.expect(order)
         if self._recorded is not None:
             self._recorded(order.order_id, order.order_hash)
-        self._put(self.news.on_its_way(order.order_hash, OrderState.SIGNED, now_ns))
-        self._spawn(self._post(order, body_of(command, terms, signed, self._signer, self._api_key)))
+        return [(order, body_of(command, terms, signed, self._signer, self._api_key))]
 
-    def _refusal(self, post_only: bool) -> Reject:
-        return Reject.FAILED if self.halt_why else self.throttle.refusal(post_only)
+    def _admitted(self, command: Any, now_ns: int) -> bool:
+        """Ask the gate; what it refuses is told, noted and, where the core must have known better, halts."""
+        refused = self.gate.admit(command, now_ns) if self.gate is not None else None
+        if refused is None:
+            return True
+        order_id = int(command["order_id"])
+        self.counts[f"gate: {refused.bar.name.lower()}"] += 1
+        self._note({"gate": refused.bar.name.lower(), "order": order_id, "words": str(refused)})
+        if refused.bar is not Bar.SENT_BEFORE:  # that one lives, or has had its end
+            self._put(self.news.never_sent(order_id, int(command["slot_id"]), refused.reject, now_ns))
+        if refused.core_erred:
+            self.halt(f"the gate refuses order {order_id}: {refused}")
+        return False
 
-    async def _post(self, order: KnownOrder, body: bytes) -> None:
-        self.counts["posted"] += 1
-        self._under_way.add(order.order_hash)
-        # Told before the first byte can be on the socket: from here on the venue may have it, whatever happens to us.
-        self._put(self.news.on_its_way(order.order_hash, OrderState.SENT, self._clock.now_ns()))
-        try:
-            reply = await self._rest.call("POST", "/order", body=body)
-        except NoAnswer as error:
-            self._under_way.discard(order.order_hash)
-            now_ns = self._clock.now_ns()
-            if error.unsent:
-                self.counts["not sent: no connection"] += 1
-                self._put(self.news.refused(order.order_hash, Reject.FAILED, now_ns))
-                return
-            self.counts["unanswered"] += 1
-            self._put(self.news.unanswered(order.order_hash, now_ns))
-            await self.inquiry.find(order)
-            return
-        self._under_way.discard(order.order_hash)
-        if self._answered is not None:
-            self._answered(order.order_id, reply.sent_ns, reply.answered_ns)
-        outcome = outcome_of(reply, order.side)
-        self.counts[f"answer: {outcome.fate.value}"] += 1
-        self._heed(order, outcome)
-        if outcome.order_hash and outcome.order_hash != order.order_hash:
-            # Never seen; were it so, the venue's id is the one that its news will use.
-            self.counts["id not as reckoned"] += 1
-            self.news.alias(order, outcome.order_hash)
-        await self._follow_answer(order, outcome, reply.answered_ns)
-
-    async def _follow_answer(self, order: KnownOrder, outcome: Outcome, now_ns: int) -> None:
-        news, order_hash = self.news, order.order_hash
-        if outcome.fate is Fate.RESTING:
-            self._put(news.resting(order_hash, now_ns))
-        elif outcome.fate is Fate.HELD:
-            self._put(news.held(order_hash, now_ns))
-        elif outcome.fate is Fate.MATCHED:
-            self._put(news.matched(order_hash, outcome.shares_micros, now_ns))
-        elif outcome.fate is Fate.UNMATCHED:
-            self._put(news.unmatched(order_hash, now_ns))
-        elif outcome.fate is Fate.REFUSED:
-            self._put(news.refused(order_hash, outcome.reject, now_ns))
-        else:
-            self._put(news.unanswered(order_hash, now_ns))
-            await self.inquiry.find(order)
+    def _refusal(self, post_only: bool, token_id: str, now_ns: int) -> Reject:
+        if self.halt_why or self.is_killed():
+            return Reject.FAILED
+        if post_only and self.heeding.repricing.must_wait(token_id, now_ns):
+            return Reject.POST_ONLY_WOULD_CROSS
+        return self.throttle.refusal(post_only)
 
     async def _merge(self, slot: int, merge_id: int, amount_micros: int) -> None:
-        """Merge complete sets, and tell what came of it; a merge that nobody here can do is refused at once."""
-        merged = await self.merger(slot, int(amount_micros)) if self.merger is not None else 0
+        """Merge complete sets, and tell what came of it; a merge that nobody here can or may do is refused at once."""
+        may = self.merger is not None and not self.halt_why and not self.is_killed()
+        merged = await self.merger(slot, int(amount_micros)) if may and self.merger is not None else 0
         self.counts["merged" if merged else "merges refused"] += 1
         self._put(merged_row(slot, merge_id, merged, self._clock.now_ns()))
 
-    def _heed(self, order: KnownOrder, outcome: Outcome) -> None:
-        """Do as the venue asks: pause, show our credentials anew, or stop altogether."""
-        if outcome.pause_s >= 0:
-            self.counts[f"paused: {outcome.reject.name.lower()}"] += 1
-            self.throttle.pause(outcome.reject, outcome.pause_s)
-        elif outcome.fate is not Fate.REFUSED and outcome.fate is not Fate.UNKNOWN:
-            self.throttle.went_well()
-        if outcome.reject is Reject.NOT_ENOUGH_BALANCE:
-            self.throttle.pause(Reject.NOT_ENOUGH_BALANCE, SPIN_S)
-            self._spawn(self.inquiry.refresh_balance(order.token_id if order.side is Side.SELL else ""))
-        now_ns = self._clock.now_ns()
-        if outcome.stranger and now_ns - self._derived_ns >= KEYS_NS:
-            self._derived_ns = now_ns
-            self.throttle.pause(Reject.FAILED, SPIN_S)
-            self._spawn(self._derive())
-        elif outcome.halt_why:
-            self.halt(outcome.halt_why)
+    async def _may_leave(self) -> None:
+        """Wait until what is about to leave is safe on disk, and look at the kill switch for the last time."""
+        if self._written is not None:
+            await self._written()
+        if self.is_killed():
+            raise NoAnswer(KILLED, unsent=True)
 
-    async def _derive(self) -> None:
-        """Get our credentials once more; other ones than we had would be another account, and a person's business."""
-        self.counts["credentials derived again"] += 1
-        try:
-            credentials = await self._rest.derive()
-        except (NoAnswer, CredentialsRefused) as error:
-            self.halt(f"the venue does not know our credentials, and gives no others: {error}")
-            return
-        if credentials.api_key != self._api_key:
-            self.halt("the venue gives our key other credentials than before: start again")
+    def _note(self, note: dict[str, Any]) -> None:
+        if self._noted is not None:
+            self._noted(note)
+
+    def _alarm(self, words: str) -> None:
+        self._note({"alarm": words})
 
     def halt(self, why: str) -> None:
         """Send no orders any more; cancels still go. Said once."""
         if not self.halt_why:
             self.halt_why = why
             if self._halted is not None:
-                self._halted(why)
+                self.soon(self._halted, why)
 
     def _pull_strays(self) -> None:
         while self.news.strays:
@@ -284,6 +266,7 @@ class Gateway:
     async def run(self) -> None:
         """Watch, until cancelled, over orders and trades whose news should have come."""
         checked_ns = self._clock.now_ns()
+        self._spawn(self.version.run())
         while True:
             await self._clock.sleep(WATCH_NS)
             if self._clock.now_ns() - checked_ns >= CHECK_NS:
@@ -291,7 +274,7 @@ class Gateway:
                 self._spawn(self._check(checked_ns))
             late_ns = self._clock.now_ns() - SILENCE_NS
             for order in list(self.news.orders.values()):
-                asked = order.order_hash in self.inquiry.asking or order.order_hash in self._under_way
+                asked = order.order_hash in self.inquiry.asking or order.order_hash in self.sending.under_way
                 if order.in_doubt and order.changed_ns < late_ns and not asked:
                     self.counts["news overdue"] += 1
                     self._spawn(self.inquiry.find(order))
@@ -328,6 +311,14 @@ class Gateway:
         if len(rows):
             now_ns = self._clock.now_ns()
             self._intake.put(Arrived(What.ROWS, Wire.CLOB_REST, 0, now_ns, rows=rows))
+
+    def soon(self, call: Callable[..., None], *args: Any) -> None:
+        """Call something after what is being done now: the core may be in the midst of a row when a halt is found."""
+
+        async def do() -> None:
+            call(*args)
+
+        self._spawn(do())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -6,14 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import aiohttp
 import msgspec
-from yarl import URL
 
 from infra.clock import Clock
 from infra.feeds import clob_rest
 from infra.feeds.frames import READ_ERRORS, Offbeat
 from infra.venues.credentials import Credentials, Secret
+from infra.venues.lines import FAILURES, Lines, NotConnected
 from infra.venues.signing import Seal, Signer
 from state.units import NS_PER_S
 
@@ -110,24 +109,19 @@ class Rest:
     """
 
     def __init__(self, address: str, clock: Clock, signer: Signer, credentials: Credentials | None) -> None:
-        self._address, self._clock, self._signer = address, clock, signer
+        self._clock, self._signer = clock, signer
         self.credentials = credentials
         self.signature_type = signer.signature_type
         self._seal = Seal(signer.address, credentials) if credentials is not None else None
         self.safe: Callable[[], Awaitable[None]] | None = None
-        self._session: aiohttp.ClientSession | None = None
+        speed = clock.speed_ratio
+        self._total_s = max(TOTAL_S / speed, LEAST_S)
+        self.lines = Lines(address, max(CONNECT_S / speed, LEAST_S))
         self._warming: asyncio.Task[None] | None = None
         self._used_ns = 0
-        self._urls: dict[str, URL] = {}
 
     async def open(self, connections: int = 2) -> None:
-        """Make the session and warm some connections, so that no order waits for a handshake."""
-        speed = self._clock.speed_ratio
-        limit = aiohttp.ClientTimeout(total=max(TOTAL_S / speed, LEAST_S), connect=max(CONNECT_S / speed, LEAST_S))
-        connector = aiohttp.TCPConnector(limit=64, keepalive_timeout=600)
-        self._session = aiohttp.ClientSession(
-            connector=connector, timeout=limit, headers={"Content-Type": "application/json"}
-        )
+        """Warm some connections, so that no order waits for a handshake."""
         warmed = await asyncio.gather(
             *(self.call("GET", "/time", sealed=False) for _ in range(connections)), return_exceptions=True
         )
@@ -157,35 +151,43 @@ class Rest:
         if self._warming is not None:
             self._warming.cancel()
             await asyncio.gather(self._warming, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
+        self.lines.close()
 
     async def call(
         self, method: str, path: str, *, query: str = "", body: bytes = b"", sealed: bool = True,
-        headers: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None, leaving: Callable[[], None] | None = None,
     ) -> Reply:  # fmt: skip
         """Ask once and give the answer, whatever its status.
+
+        Args:
+            method: Of the request.
+            path: Below the server's address.
+            query: Behind the path.
+            body: Of the request.
+            sealed: Prove whose account it is.
+            headers: Others than the seal's.
+            leaving: Told when nothing holds the request up any more: from then on the server may have it.
 
         Raises:
             NoAnswer: none came in time, or the connection broke.
         """
-        assert self._session is not None, "opened before it is used"
         if self.safe is not None and method == "POST" and path in ORDER_PATHS:
             await self._wait_for_disk(self.safe)
+        if leaving is not None:
+            leaving()
         sent_ns = self._used_ns = self._clock.now_ns()
         if sealed:
             assert self._seal is not None, "credentials before sealed requests"
             headers = self._seal.headers(sent_ns // NS_PER_S, method, path, body)
-        url = self._url(path if not query else f"{path}?{query}")
+        target = path if not query else f"{path}?{query}"
         try:
-            async with self._session.request(method, url, data=body or None, headers=headers) as response:
-                raw = await response.read()
-                answered_ns = self._clock.now_ns()
-                return Reply(response.status, raw, _seconds(response.headers), sent_ns, answered_ns)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise NoAnswer(f"{method} {path}: no connection ({type(error).__name__})", unsent=True) from error
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            async with asyncio.timeout(self._total_s):
+                answer = await self.lines.ask(method, target, headers or {}, body)
+        except NotConnected as error:
+            raise NoAnswer(f"{method} {path}: {error}", unsent=True) from error
+        except (TimeoutError, *FAILURES) as error:
             raise NoAnswer(f"{method} {path}: no answer ({type(error).__name__})") from error
+        return Reply(answer.status, answer.raw, _seconds(answer.headers), sent_ns, self._clock.now_ns())
 
     async def _wait_for_disk(self, safe: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -193,14 +195,6 @@ class Rest:
                 await safe()
         except TimeoutError as error:
             raise NoAnswer(f"the disk did not take the order within {TOTAL_S:g} s", unsent=True) from error
-
-    def _url(self, path: str) -> URL:
-        url = self._urls.get(path)
-        if url is None:
-            url = URL(self._address + path, encoded=True)
-            if "?" not in path and len(self._urls) < 64:
-                self._urls[path] = url
-        return url
 
     async def derive(self, nonce: int = 0) -> Credentials:
         """Get the credentials of our signer, made anew where there are none yet (venue reference 5.2).
@@ -215,7 +209,8 @@ class Rest:
             reply = await self.call(method, path, sealed=False, headers=proof)
             fields = reply.fields
             api_key, secret, passphrase = (str(fields.get(name) or "") for name in ("apiKey", "secret", "passphrase"))
-            if reply.status == 200 and api_key and secret:
+            spoken = f"{api_key}{secret}{passphrase}".isprintable()  # they will stand in headers
+            if reply.status == 200 and api_key and secret and spoken:
                 self.credentials = Credentials(api_key, Secret(secret), Secret(passphrase))
                 self._seal = Seal(self._signer.address, self.credentials)
                 return self.credentials

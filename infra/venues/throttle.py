@@ -1,46 +1,50 @@
 """Throttle: how many orders may leave, by our own measure and by what the venue asks of us."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from infra.clock import Clock
+from infra.faststate import FastState, InProcess, Rate
 from state.orders import Reject
 from state.units import NS_PER_S
 
-ORDERS_PER_S: Final = 20
+ORDERS: Final = Rate(per_s=20.0, burst=20.0)
 """Half of what the venue's lowest tier allows (venue reference 5.7, 10)."""
-BURST: Final = 20
 PAUSE_S: Final = 1.0
 PAUSE_MOST_S: Final = 8.0
 
 
 @dataclass(slots=True)
 class Throttle:
-    """A token bucket for orders, and the pauses that the venue imposes; cancels ask nobody. Time is the clock's."""
+    """A bucket of orders in the fast state, and the pauses that the venue imposes; cancels ask nobody.
+
+    Who shares an account shares its bucket: `account` names it. Time is the clock's.
+    """
 
     clock: Clock
-    per_s: float = ORDERS_PER_S
-    burst: float = BURST
-    left: float = BURST
-    filled_ns: int = 0
+    store: FastState | None = None
+    """None: a store of this process alone."""
+    account: str = ""
+    rate: Rate = ORDERS
     pause_until_ns: int = 0
     pause_reject: Reject = Reject.NONE
     pauses_in_row: int = 0
     refused_count: int = 0
+    _store: FastState = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take a store."""
+        self._store = self.store if self.store is not None else InProcess(self.clock)
 
     def refusal(self, post_only: bool) -> Reject:
         """Take a token for one order: NONE when it may leave now, else why not. It never waits: prices grow old."""
-        now_ns = self.clock.now_ns()
         passing = post_only and self.pause_reject is Reject.POST_ONLY_MODE
-        if now_ns < self.pause_until_ns and not passing:
+        if self.clock.now_ns() < self.pause_until_ns and not passing:
             self.refused_count += 1
             return self.pause_reject
-        self.left = min(self.left + (now_ns - self.filled_ns) * self.per_s / NS_PER_S, self.burst)
-        self.filled_ns = now_ns
-        if self.left < 1.0:
+        if not self._store.take(f"orders/{self.account}", self.rate):
             self.refused_count += 1
             return Reject.RATE_LIMITED
-        self.left -= 1.0
         return Reject.NONE
 
     def pause(self, reject: Reject, asked_s: float) -> None:

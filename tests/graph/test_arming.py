@@ -28,23 +28,31 @@ def test_a_desk_that_observes_decides_and_sends_nothing_until_it_is_armed() -> N
     story.book(31, 4_900, 5_100)
     story.say(31.1, Word.ARM, 20 * DOLLAR)
     story.note("armed up to 20 dollars")
-    story.book(31.5, 4_900, 5_100)
-    assert story.lines == snapshot()
+    story.book(32.1, 4_900, 5_100)
+    assert story.lines == snapshot(
+        [
+            "30.6 s: a halt is lifted, an order to observe is not",
+            "31 s: desk stands aside: HALTED",
+            "31.1 s: armed up to 20 dollars",
+            "32.1 s: desk allows take UP, quote UP",
+            "32.1 s: place order 1: 38.64 UP at 0.50 GTC, QUOTE_EDGE",
+        ]
+    )
     assert 0 < risked_micros(story.world) <= 20 * DOLLAR == story.world.armed_micros
 
 
 def test_no_more_is_at_risk_than_the_desk_was_armed_with_over_all_windows() -> None:
     story = observing()
     story.say(30, Word.ARM, 30 * DOLLAR)
-    story.book(30.5, 4_900, 5_100)
+    story.book(31, 4_900, 5_100)
     (order,) = story.placed()
-    story.fill(30.6, order, order.amount_micros / 1_000_000, Liquidity.MAKER)
-    story.list_market(1, opens_s=0, second=30.7)
-    story.strike(30.8, 100_000.0, slot=1)
+    story.fill(31.1, order, order.amount_micros / 1_000_000, Liquidity.MAKER)
+    story.list_market(1, opens_s=0, second=31.2)
+    story.strike(31.3, 100_000.0, slot=1)
     story.lines.clear()
     for tenth in range(20):
-        story.book(31 + tenth / 10, 4_900, 5_100)
-        story.book(31.05 + tenth / 10, 4_900, 5_100, slot=1)
+        story.book(31.5 + tenth / 10, 4_900, 5_100)
+        story.book(31.55 + tenth / 10, 4_900, 5_100, slot=1)
         assert risked_micros(story.world) <= 30 * DOLLAR
     assert len(story.placed()) >= 1
     mandate = story.desk(1)
@@ -100,7 +108,25 @@ def test_each_word_lifts_only_what_it_may_lift() -> None:
             (77,),
         )
     }
-    assert told == snapshot()
+    assert told == snapshot(
+        {
+            "": (0, 0),
+            "HALT": (Word.HALT, 0),
+            "HALT RESUME": (0, 0),
+            "PULL_ALL HALT RESUME": (0, 0),
+            "HALT ARM": (Word.HALT, 7),
+            "DISARM RESUME": (Word.DISARM, 0),
+            "DISARM ARM": (0, 7),
+            "DISARM HALT ARM": (Word.HALT, 7),
+            "DISARM HALT ARM RESUME": (0, 7),
+            "ARM DISARM": (Word.DISARM, 0),
+            "ARM KILL": (Word.KILL, 0),
+            "ARM KILL RESUME": (Word.KILL, 0),
+            "KILL ARM": (0, 7),
+            "KILL DISARM": (Word.KILL, 0),
+            "77": (0, 0),
+        }
+    )
 
 
 def test_a_kill_pulls_what_rests_and_forgets_the_limit() -> None:
@@ -113,7 +139,9 @@ def test_a_kill_pulls_what_rests_and_forgets_the_limit() -> None:
     story.becomes(30.2, order, OrderState.DONE)
     story.say(30.3, Word.RESUME)
     story.book(31, 4_900, 5_100)
-    assert story.lines == snapshot()
+    assert story.lines == snapshot(
+        ["30.1 s: cancel order 1: 966.18 UP at 0.50, OPERATOR_PULLED", "31 s: desk stands aside: HALTED"]
+    )
     assert story.world.armed_micros == 0 and story.world.money.cash_micros == CASH
     story.settle(320, Token.UP)
     assert risked_micros(story.world) == 0

@@ -32,7 +32,23 @@ def test_the_story_of_an_order_says_why_and_what_was_ignored() -> None:
     story.becomes(31.2, order, OrderState.PARTLY, Reject.NOT_CANCELLABLE)
     story.fill(31.3, order, 800, Liquidity.MAKER)
     story.settle(320, Token.UP)
-    assert order_story(worlds_of(story), int(order.order_id)) == snapshot()
+    told = "\n".join(order_story(worlds_of(story), int(order.order_id)))
+    assert "\n" + told + "\n" == snapshot("""\
+
+03:00:29.900 #189 order 1: none -> wanted, quoted: the price leaves the wanted edge at the posterior's worse end
+03:00:30.000 #190 order 1: wanted -> signed
+03:00:30.000 #191 order 1: signed -> sent
+03:00:30.020 #192 order 1: sent -> unknown
+03:00:30.500 #193 order 1: unknown -> resting
+03:00:30.600 #194 order 1: resting -> sent [late: nothing changed]
+03:00:30.700 #195 order 1: 400 matched, resting -> partly
+03:00:30.800 #196 order 1: 400 failed on chain
+03:00:31.000 #197 order 1: partly -> cancel sent, pulled: the mandate ended
+03:00:31.200 #198 order 1: cancel sent -> partly, not cancellable
+03:00:31.200 #198 order 1: partly -> cancel sent, pulled: the mandate ended
+03:00:31.300 #199 order 1: 233.82 matched [more than was open: not booked]
+03:00:31.300 #199 order 1: 566.18 matched, cancel sent -> done
+""")
 
 
 def test_of_all_steps_only_the_last_are_remembered_and_the_rest_is_counted() -> None:

@@ -91,7 +91,14 @@ def test_complete_sets_become_dollars_and_nothing_else_is_merged() -> None:
     for number, shares in ((1, 30), (2, 30), (3, 0)):
         submit(exchange, merge(number, shares), at(1_000))
     submit(exchange, order(3, BUY, 4_900, 10), at(1_001))
-    assert said(exchange, 6_000) == snapshot()
+    assert said(exchange, 6_000) == snapshot(
+        [
+            "1001 #3 RESTING open 10",
+            "5000 #1 MERGED 30",
+            "5000 #2 MERGED 0 NOT_ENOUGH_BALANCE",
+            "5000 #3 MERGED 0 NOT_ENOUGH_BALANCE",
+        ]
+    )
     assert exchange.account.cash_micros == cash + 30 * DOLLAR
     assert (exchange.markets[0].up_micros, exchange.markets[0].down_micros) == (20 * SHARE, 0)
     conserve(exchange)
@@ -105,5 +112,5 @@ def test_a_merge_that_comes_after_the_end_is_refused() -> None:
     submit(exchange, merge(1, 10, 353_000), at(353_000))
     said(exchange, 353_500)
     apply_event(exchange, row(Kind.SETTLED, 355_000, source_code=Source.GAMMA, code_id=Token.UP))
-    assert said(exchange, 360_000) == snapshot()
+    assert said(exchange, 360_000) == snapshot(["357000 #1 MERGED 0 MARKET_CLOSED"])
     conserve(exchange)

@@ -1,0 +1,101 @@
+"""Watching the books of a session: held against core and venue when it goes on and when it ends; what differs halts it.
+
+A session that goes on from a journal has made claims: what differs from them beyond dust halts it. A new one has made
+none, so what the venue shows at its beginning is where its books begin.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from infra.ledger.differences import Difference
+from infra.ledger.entries import TokenKey
+from infra.ledger.ledger import LedgerError
+from infra.ledger.ledger_book import LedgerBook
+from infra.ledger.session_books import (
+    hold_against_core,
+    hold_against_venue,
+    open_account,
+    told_differences,
+    why_halted,
+)
+from infra.shell.shell import Shell
+from infra.venues.gateway import Gateway
+from infra.venues.rest import NoAnswer, Rest
+from state.events import Token
+from state.units import NS_PER_S
+
+WAIT_NS: Final = NS_PER_S
+RECONCILED_NS: Final = 30 * NS_PER_S
+"""The gateway reconciles first: orders and trades that were missed become rows. Longer than this is not waited."""
+
+
+@dataclass(slots=True)
+class BooksWatch:
+    """Watches one session's books."""
+
+    book: LedgerBook
+    shell: Shell
+    rest: Rest | None
+    """Where the account can be asked about; None on paper."""
+    gateway: Gateway | None
+    goes_on: bool
+    """The session goes on from a journal."""
+
+    async def begin(self) -> None:
+        """Hold the books against the core, or book what is there when a session is new; before anything is sent."""
+        if self.goes_on:
+            assert self.shell.core is not None
+            self._report(hold_against_core(self.book, self.shell.core.worlds), "the core")
+        elif self.rest is not None:
+            try:
+                await open_account(self.book, self.rest, self.shell.session, self.shell.clock.now_ns())
+            except NoAnswer as error:
+                self._note({"books not opened": str(error)})
+
+    async def run(self) -> None:
+        """Hold the books against the venue once it has been reconciled; then see that they can be written."""
+        clock = self.shell.clock
+        if self.goes_on and self.gateway is not None:
+            until_ns = clock.now_ns() + RECONCILED_NS
+            while not self.gateway.counts["reconciliations"] and clock.now_ns() < until_ns:
+                await clock.sleep(WAIT_NS)
+            while not await self.hold():
+                await clock.sleep(5 * WAIT_NS)
+        while not self.shell.halted_why:
+            await clock.sleep(WAIT_NS)
+            try:
+                self.book.complain()
+            except LedgerError as error:
+                self.shell.halt(str(error))
+
+    async def hold(self) -> bool:
+        """Hold the books against the venue and report; says whether the venue told all that is needed."""
+        if self.rest is None or self.gateway is None:
+            return True
+        gateway = self.gateway
+        try:
+            found = await hold_against_venue(
+                self.book, self.rest, self.shell.clock, names=lambda: gateway.news.hashes, tokens=self.tokens
+            )
+        except NoAnswer as error:
+            self._note({"books not held": str(error)})
+            return False
+        self._report(found, "the venue")
+        return True
+
+    def tokens(self) -> Mapping[TokenKey, str]:
+        """Give the token ids of the windows that are followed."""
+        known: dict[TokenKey, str] = {}
+        for slug, listing in self.shell.listings.items():
+            known[TokenKey(slug, Token.UP)] = listing.up_token
+            known[TokenKey(slug, Token.DOWN)] = listing.down_token
+        return known
+
+    def _report(self, found: tuple[Difference, ...], who: str) -> None:
+        self._note(told_differences(found, who))
+        if (why := why_halted(found)) and self.goes_on:
+            self.shell.halt(why)
+
+    def _note(self, told: dict[str, object]) -> None:
+        self.shell.session.note(told, self.shell.clock.now_ns())
