@@ -237,7 +237,7 @@ class Params(Record):
     ]
     may_exit_count: Annotated[int, np.int64, Bound(1, 0, 1, "1 allows closing a position before the settlement")]
     exit_edge_bps: Annotated[
-        float, np.float64, Bound(20.0, -200.0, 2000.0, "least gain over waiting for which a position is closed")
+        float, np.float64, Bound(100.0, -200.0, 2000.0, "least gain over waiting for which a position is closed")
     ]
 
 

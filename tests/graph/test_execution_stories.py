@@ -187,7 +187,7 @@ def test_a_position_is_closed_where_that_is_worth_more_than_waiting() -> None:
     story.price(31.6, 100_000.0)
     held = int(story.market().position.up_micros)
     order = story.sent[-1]
-    assert story.lines[-1] == snapshot("31.6 s: place order 2: 966.18 DOWN at 0.53 FAK, EXIT_WORTH_MORE")
+    assert story.lines[-1] == snapshot("31.6 s: place order 2: 966.18 DOWN at 0.52 FAK, EXIT_WORTH_MORE")
     assert (order.token_code, order.amount_micros) == (Token.DOWN, held)
 
 

@@ -131,7 +131,7 @@ def test_a_halt_pulls_all_and_nothing_is_placed_until_work_resumes() -> None:
         [
             "30.1 s: cancel order 1: 966.18 UP at 0.50, OPERATOR_PULLED",
             "30.4 s: desk stands aside: HALTED",
-            "31.5 s: desk stands aside: HALTED",
+            "31.5 s: desk stands aside: EDGE_THIN",
             "32.5 s: desk allows take -, quote DOWN",
             "32.5 s: place order 2: 1020.4 DOWN at 0.49 GTC, QUOTE_EDGE",
         ]
