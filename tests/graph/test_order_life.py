@@ -286,7 +286,8 @@ def test_a_failure_of_what_nobody_booked_takes_nothing_back() -> None:
             "#1 WANTED > WANTED 300 REVERSED [UNFOUNDED]",
             "#1 WANTED > PARTLY 500 MATCHED",
             "#1 PARTLY > PARTLY 400 REVERSED",
-            "#1 PARTLY > PARTLY 400 REVERSED [UNFOUNDED]",
+            "#1 PARTLY > CANCEL_SENT 466.18 DECIDED TRADES_FAIL",
+            "#1 CANCEL_SENT > CANCEL_SENT 400 REVERSED [UNFOUNDED]",
         ]
     )
 
