@@ -188,7 +188,7 @@ async def _account(
             halted=lambda why: shell().halt(why), gate=gate,
             noted=lambda note: shell().session.note(note, plan.clock.now_ns()),
         )  # fmt: skip
-        heart = asyncio.create_task(Heartbeat(rest, plan.clock).run())
+        heart = asyncio.create_task(Heartbeat(rest, plan.clock, lambda: gateway.is_killed()).run())
         try:
             yield gateway, keys, rest
         finally:
