@@ -242,7 +242,10 @@ class Connection:
         wire, mark, look, connection = endpoint.wire, endpoint.data_mark, self._look, life.generation
         answers = endpoint.ping.answers if endpoint.ping is not None else frozenset()
         while True:
-            message = await socket.receive()
+            try:
+                message = await socket.receive()
+            except (ClientError, OSError) as error:  # it answers pings by itself, also while it is being closed
+                return Ended(f"broken: {str(error) or type(error).__name__}")
             if message.type is not WSMsgType.TEXT and message.type is not WSMsgType.BINARY:
                 return self._closed_by(socket, message.type, message.data)
             seen_ns = clock.now_ns()
