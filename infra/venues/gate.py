@@ -240,6 +240,8 @@ class Gate:
         if order.side == Side.SELL:
             held = window.unpromised_micros(order.token)
             return Refused(Bar.NOT_HELD, order.open_micros, held, core_erred=True) if order.open_micros > held else None
+        if window.is_exit(order):
+            return None  # it closes what is held: no limit on new risk speaks against it
         risky = self.books.risky
         at_once = len(risky) + (not window.is_risky)
         if at_once > self.limits.concurrent_count:

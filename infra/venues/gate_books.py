@@ -111,6 +111,15 @@ class BookedWindow:
         sales = (order for order in self.orders.values() if (order.side, order.token) == (Side.SELL, token))
         return self.shares_micros[token] - sum(order.open_micros for order in sales)
 
+    def is_exit(self, order: Sent) -> bool:
+        """Say whether a purchase only completes sets: with what is under way, no more than is held of the other token.
+
+        A set pays a dollar for certain, so what can still be lost is never more than was at stake before.
+        """
+        coming = sum(each.open_micros for each in self.orders.values() if each.token == order.token)
+        single = self.shares_micros[1 - order.token] - self.shares_micros[order.token]
+        return order.side == Side.BUY and order.open_micros + coming <= single
+
     def marked_micros(self) -> int:
         """Give the result of what is held if it were sold now; where nobody bids, shares are worth nothing.
 
