@@ -13,7 +13,7 @@ from relayer_between import Line, line_to
 from venue_stage import resolved
 
 from infra.venue_next_door.nouns import Account
-from infra.venues.credentials import throwaway_key
+from infra.venues.credentials import Secret, throwaway_key
 from infra.venues.relaying import WalletRelayer
 from infra.venues.signing import LocalKey
 from infra.venues.wallet_calls import Pair
@@ -42,6 +42,8 @@ class Stage:
     line: Line
     relayer: WalletRelayer
     pair: Pair
+    key: Secret
+    wallet: str
 
     @property
     def account(self) -> Account:
@@ -85,7 +87,7 @@ async def stage(start_s: float = 10.0, speed: float = SPEED, outcome: Token = To
         stack.push_async_callback(relayer.close)
         listing = desk.listing
         made = Stage(
-            venue, desk, line, relayer, Pair(listing.condition_id)
+            venue, desk, line, relayer, Pair(listing.condition_id), key, wallet
         )  # fmt: skip
         made.began = venue.engine.cash_micros(made.account)
         yield made

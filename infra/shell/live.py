@@ -23,7 +23,7 @@ from infra.shell.face import Face
 from infra.shell.gate_start import gate_from
 from infra.shell.kill import KillSwitch, kill_switch
 from infra.shell.paper import PaperVenue
-from infra.shell.payouts import payouts, witness_of
+from infra.shell.payouts import payouts, see_paid, witness_of
 from infra.shell.restart import ENDS, Start, ended_orders, resume, start_from
 from infra.shell.session import Session
 from infra.shell.shell import Door, News, Shell
@@ -142,7 +142,7 @@ async def _live(
             who = plan.identity or plan.key
             if books is not None and gateway is not None and rest is not None and who is not None:
                 opened = payouts(plan.addresses, shell, books, rest, who, plan.wallet)
-                tasks.append(asyncio.create_task((await stack.enter_async_context(opened)).run()))
+                tasks.append(asyncio.create_task(see_paid(await stack.enter_async_context(opened), shell)))
             if watch is not None:
                 tasks.append(asyncio.create_task(watch.run()))
             if plan.arming is not None:
@@ -188,7 +188,7 @@ async def _account(
             halted=lambda why: shell().halt(why), gate=gate,
             noted=lambda note: shell().session.note(note, plan.clock.now_ns()),
         )  # fmt: skip
-        heart = asyncio.create_task(Heartbeat(rest, plan.clock).run())
+        heart = asyncio.create_task(Heartbeat(rest, plan.clock, lambda: gateway.is_killed()).run())
         try:
             yield gateway, keys, rest
         finally:

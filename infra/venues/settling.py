@@ -107,7 +107,10 @@ class Settling:
             each.collateral_micros + each.doubt_micros[1] for each in (before, after)
         )  # fmt: skip
         for key in sorted(owed, key=_end_of):
-            if key not in venue.owed or after.owed.get(key) != owed[key]:
+            if key not in venue.owed:
+                self._complain(key, "nobody can name its tokens, so the venue cannot be asked about them")
+                continue
+            if after.owed.get(key) != owed[key]:
                 continue
             held, micros = venue.owed[key], owed[key]
             self._warn_if_late(key, micros)

@@ -55,6 +55,17 @@ def test_the_fees_that_a_take_may_come_to_are_added_and_the_core_is_not_blamed_f
     assert told(stage.place(0.5, 200)) == "leaves", "a post-only order pays none"
 
 
+def test_fees_that_were_charged_are_at_risk_like_the_price() -> None:
+    stage = GateStage({"position_micros": 100 * MICROS})
+    stage.place(0.5, 100, tif=FAK)
+    stage.fill(1, 100)
+    stage.hear(Kind.FEE_CHARGED, ref_id=1, amount_micros=1_750_000)
+    stage.over(1)
+    assert stage.gate.books.slots[0].worst_micros() == 51_750_000
+    assert told(stage.place(0.5, 97)) == "POSITION", "51.75 and 48.50"
+    assert told(stage.place(0.5, 96)) == "leaves"
+
+
 def test_windows_of_one_coin_share_one_limit_and_other_coins_have_their_own() -> None:
     stage = GateStage({"position_micros": 100 * MICROS})
     stage.list_window(1)
