@@ -41,6 +41,8 @@ WORLD_WRITERS = {
     "graph/order_life.py": "every step of an order, whoever wants it: the screen, the venue, a window's end",
     "graph/settlement.py": "what a window's end changes, called by advance alone (a contract holds it)",
     "graph/pricing.py": "fair value and averages, kept beside the books that they are reckoned from",
+    "graph/platform.py": "what is watched of the ground we stand on, called by advance",
+    "graph/spot_watch.py": "trades at exchanges, called by advance",
     "graph/screen.py": "the hot loop's own marks: what was sent, asked and last seen",
 }
 ONE_MACHINE = re.compile(r"/(?:work|farm|root|home/\w+|Users/\w+)/(?!\*)")
