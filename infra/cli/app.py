@@ -11,12 +11,15 @@ from infra.cli.desk import graph, step
 from infra.cli.doctor import doctor
 from infra.cli.failures import CODES, UsageError, fail, guarded
 from infra.cli.journals import import_sources, show, verify
+from infra.cli.kill import kill
 from infra.cli.ledger import ledger, statement
 from infra.cli.live import demo, paper, record
+from infra.cli.live_mode import arm, disarm, live
 from infra.cli.prove import bench, prove
 from infra.cli.realism import realism
 from infra.cli.replay import replay
 from infra.cli.rules import rules
+from infra.cli.settlements import settlements
 from infra.cli.venue import venue
 from infra.cli.version import version
 
@@ -34,8 +37,13 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "paper": paper,
     "record": record,
     "doctor": doctor,
+    "kill": kill,
+    "live": live,
+    "arm": arm,
+    "disarm": disarm,
     "ledger": ledger,
     "statement": statement,
+    "settlements": settlements,
     "venue": venue,
     "realism": realism,
     "backtest": backtest,

@@ -72,8 +72,8 @@ def demo(
             cash_micros=round(cash * 1e6), code=code_name(), seed=seed, windows=windows,
             seconds=minutes * 60.0, keep_frames=frames, key=place.key, wallet=place.wallet,
         )  # fmt: skip
-        told = _live(plan, plain=plain, as_json=as_json, venue="the venue next door", words=[place.words])
-    _show(told, as_json)
+        told = run_plan(plan, plain=plain, as_json=as_json, venue="the venue next door", words=[place.words])
+    show_session(told, as_json)
 
 
 def paper(
@@ -99,7 +99,9 @@ def paper(
     settings = read_settings(params, changes)
     get_ready()
     plan = _abroad("paper", settings, out, venue, params, windows, minutes, seed, cash, frames)
-    _show(_live(plan, plain=plain, as_json=as_json, venue="real feeds, the matching model as the venue"), as_json)
+    show_session(
+        run_plan(plan, plain=plain, as_json=as_json, venue="real feeds, the matching model as the venue"), as_json
+    )
 
 
 def record(
@@ -120,7 +122,7 @@ def record(
     settings = read_settings(params, None)
     get_ready(whole=False)
     plan = _abroad("record", settings, out, venue, params, 0, minutes, 1, 0.0, frames=True)
-    _show(_live(plan, plain=plain, as_json=as_json, venue="real feeds"), as_json)
+    show_session(run_plan(plan, plain=plain, as_json=as_json, venue="real feeds"), as_json)
 
 
 def _abroad(
@@ -158,7 +160,10 @@ def _stamp() -> str:
     return datetime.fromtimestamp(now_ns() // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
 
 
-def _live(plan: "Plan", *, plain: bool, as_json: bool, venue: str, words: Any = ()) -> dict[str, Any]:
+def run_plan(
+    plan: "Plan", *, plain: bool, as_json: bool, venue: str, words: Any = (), money: str = "simulated"
+) -> dict[str, Any]:
+    """Live a session to its end, with a screen on a terminal and lines elsewhere; gives its summary."""
     import uvloop
 
     from infra.quiet import quieten
@@ -169,7 +174,7 @@ def _live(plan: "Plan", *, plain: bool, as_json: bool, venue: str, words: Any = 
 
     began_ns = plan.clock.now_ns()
     mode = Mode(
-        name=plan.mode, speed_ratio=plan.clock.speed_ratio, money="simulated", venue=venue, journal=str(plan.folder),
+        name=plan.mode, speed_ratio=plan.clock.speed_ratio, money=money, venue=venue, journal=str(plan.folder),
         began_ns=began_ns, began_cash_micros=plan.cash_micros,
     )  # fmt: skip
 
@@ -187,7 +192,8 @@ def _live(plan: "Plan", *, plain: bool, as_json: bool, venue: str, words: Any = 
     return uvloop.run(run())
 
 
-def _show(told: dict[str, Any], as_json: bool) -> None:
+def show_session(told: dict[str, Any], as_json: bool) -> None:
+    """Say what a session came to."""
     if as_json:
         answer(told)
         return

@@ -65,6 +65,7 @@ class Visit:
     lease_fence: int = 0
     """Of a lease that this process holds already; 0: none."""
     feeds_s: float = FEEDS_S
+    """Real seconds that the streams are given; 0: they are not looked at."""
     told: Told = _nobody
     """Is told how much is done."""
 
@@ -116,8 +117,8 @@ async def examine(visit: Visit) -> Findings:
         keys = await _account(visit, found, questions, order_version(market)) if visit.identity is not None else None
     _add(visit, found, await asyncio.to_thread(look_at_disk, visit.folder))
     _add(visit, found, await asyncio.to_thread(look_at_software))
-    feeds = await look_at_feeds(visit.addresses, visit.clock, keys, visit.feeds_s)
-    found.checks += feeds
+    if visit.feeds_s:
+        found.checks += await look_at_feeds(visit.addresses, visit.clock, keys, visit.feeds_s)
     visit.told(CHECKS, CHECKS)
     return found
 
@@ -145,8 +146,9 @@ async def _account(visit: Visit, found: Findings, questions: Questions, version:
         _add(visit, found, refused("credentials", f"the venue does not answer ({error})", "try again when it is up"))
         return None
     try:
-        _add(visit, found, await look_at_credentials(rest))
-        if rest.credentials is None:
+        known = await look_at_credentials(rest)
+        _add(visit, found, known)
+        if known.state is State.REFUSED:  # all that follows would be refused for the same reason
             return None
         _add(visit, found, await look_at_closed_only(rest))
         there = await stands(questions, visit.addresses, identity.wallet)

@@ -201,7 +201,8 @@ async def _cancel(trip: Trip, rest: Rest, order_hash: str) -> int:
         if isinstance(told, clob_rest.Cancelled) and order_hash in told.canceled:
             trip.came("cancel answered", began_ns, "canceled")
             return began_ns
-        raise _Failed(f"the cancel was not taken ({reply.status} {reply.words[:80]}): look for {order_hash} by hand")
+        why = told.not_canceled.get(order_hash, "") if isinstance(told, clob_rest.Cancelled) else reply.words[:80]
+        raise _Failed(f"the cancel was not taken ({reply.status} {why}): look for {order_hash} by hand")
     raise _Failed(f"the cancel was not answered: look for {order_hash} by hand")
 
 

@@ -39,6 +39,7 @@ class BookedWindow:
 
     slug: str
     open_ns: int
+    close_ns: int
     rules: Rules
     outcome: Token | None = None
     decided_day: int = 0
@@ -79,7 +80,9 @@ def window_of(asset: int, open_ns: int, span_s: int) -> BookedWindow:
     coin = Asset(asset).name.lower() if asset in Asset.__members__.values() else f"asset{asset}"
     rules = one(Rules)
     rules_in_force(REGISTRY, open_ns, asset, span_s, rules)
-    return BookedWindow(f"{coin}-updown-{SPANS.get(span_s, f'{span_s}s')}-{open_s}", open_ns, rules)
+    return BookedWindow(
+        f"{coin}-updown-{SPANS.get(span_s, f'{span_s}s')}-{open_s}", open_ns, open_ns + span_s * NS_PER_S, rules
+    )
 
 
 def give_rule(window: BookedWindow, rule: int, value: int) -> None:

@@ -338,6 +338,11 @@ class Booker:
         fills = [fill for each in self.fills.values() for fill in each.fills.values()]
         return sorted(fills, key=lambda fill: (fill.seen_ns, int(fill.key.split()[1])))
 
+    def is_awaiting_end(self, now_ns: int) -> bool:
+        """Say whether a window that we hold has closed without a word yet on who won."""
+        undecided = (each for each in self.windows.values() if each.outcome is None and each.close_ns <= now_ns)
+        return any(any(each.held) for each in undecided)
+
     def outcomes(self) -> dict[str, Token]:
         """Give how windows were decided."""
         return {slug: each.outcome for slug, each in self.windows.items() if each.outcome is not None}
@@ -379,6 +384,8 @@ _KNOWN: Final = frozenset(int(kind) for kind in Kind)
 _HANDLED: Final = {int(Kind[name]): handle for name, handle in _BY_NAME.items() if name in Kind.__members__}
 BOOKED: Final = np.array([code in _HANDLED or code not in _KNOWN for code in range(256)])
 """Kinds that the books want to hear of, by code: those they book, and those that nobody knows."""
+UNBOOKED: Final = bytes(code for code in range(256) if not BOOKED[code])
+"""All other kinds, as bytes to strike out: asking whether anything is left costs the hot loop a microsecond."""
 PLACE: Final = int(Act.PLACE)
 
 

@@ -39,6 +39,8 @@ class Standing:
     """How far collateral may be below and above while matches are settling."""
     share_doubt_micros: Mapping[TokenKey, tuple[int, int]] = field(default_factory=dict)
     """The same of shares."""
+    decided: frozenset[str] = frozenset()
+    """Windows that are decided: what is left of their losing tokens is worth nothing and is nobody's difference."""
     pays_at_once: bool = False
     """Counts payouts as collateral from the decision on, as the core does."""
 
@@ -80,9 +82,9 @@ def compare(ours: Standing, theirs: Standing) -> tuple[Difference, ...]:
     for name in sorted({*ours.open_micros, *theirs.open_micros}):
         mine, other = ours.open_micros.get(name, 0), theirs.open_micros.get(name, 0)
         if mine != other:
-            said = _shares(mine) if name in ours.open_micros else "no such order"
-            told = _shares(other) if name in theirs.open_micros else "no such order"
-            words = f"order {name[:18]}: {ours.who} {_have(ours)} {said} open, {theirs.who} {told}"
+            said = f"{_shares(mine)} open" if name in ours.open_micros else "no such order"
+            told = f"{_shares(other)} open" if name in theirs.open_micros else "no such order"
+            words = f"order {name[:18]}: {ours.who} {_have(ours)} {said}, {theirs.who} {told}"
             found.append(Difference(What.ORDER, name, mine, other, abs(other - mine) > DUST_MICROS, words))
     return tuple(sorted(found, key=lambda each: (not each.halts, -abs(each.gap_micros), each.where)))
 

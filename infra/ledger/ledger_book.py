@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from infra.journal.blocks import EntryKind
 from infra.journal.reader import entries as journal_entries
 from infra.ledger.balances import Balances, Equity, equity_of
-from infra.ledger.booking import BOOKED, PLACE, Booker, rows_of
+from infra.ledger.booking import PLACE, UNBOOKED, Booker, rows_of
 from infra.ledger.entries import Entry, Fill, TokenKey, day_of
 from infra.ledger.ledger import Ledger
 from infra.shell.core import COMMAND
@@ -64,7 +64,7 @@ class LedgerBook:
 
     def rows(self, first: int, events: Rows) -> None:
         """Hear rows of the journal, the first by its ordinal."""
-        if BOOKED[events["kind_code"]].any():
+        if events["kind_code"].tobytes().translate(None, UNBOOKED):
             self._heard.append(("rows", first, 0, events.tobytes()))
 
     def commands(self, commands: Rows) -> None:

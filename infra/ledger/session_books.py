@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from infra.clock import Clock
+from infra.journal.errors import JournalFailed
 from infra.ledger.differences import Difference, What, compare
 from infra.ledger.entries import TokenKey
 from infra.ledger.ledger import LedgerDiffers, LedgerError
@@ -35,23 +37,43 @@ async def session_books(session: Session, folder: Path) -> AsyncIterator[LedgerB
     """
     loop = asyncio.get_running_loop()
 
-    def durable() -> None:
-        asyncio.run_coroutine_threadsafe(session.safe(), loop).result(SAFE_S)
-
-    ledger = SqliteLedger(folder / FILE, durable)
+    ledger = SqliteLedger(folder / FILE, lambda: _make_safe(session, loop))
     try:
         book = LedgerBook(ledger)
         if not session.is_new:
             await asyncio.to_thread(_complete, book, ledger, folder)
         session.books = book
         yield book
-    except BaseException:
+    except BaseException:  # boundary: whatever ended the session is told, the books are closed all the same
         session.books = None
-        with suppress(LedgerError):  # what ended the session is what is told
+        with suppress(LedgerError):
             await asyncio.to_thread(ledger.close)
         raise
     session.books = None
     await asyncio.to_thread(ledger.close)
+
+
+def _make_safe(session: Session, loop: asyncio.AbstractEventLoop) -> None:
+    """Wait until all that the journal has been told is safe on disk; called on the ledger's thread.
+
+    The journal is asked on the loop, as by everyone else: it takes words from one thread.
+    """
+    safe: Future[None] = Future()
+
+    def heard(error: BaseException | None) -> None:
+        if error is None:
+            safe.set_result(None)
+        else:
+            safe.set_exception(error)
+
+    def ask() -> None:
+        try:
+            session.journal.when_safe(heard)
+        except JournalFailed as error:
+            heard(error)
+
+    loop.call_soon_threadsafe(ask)
+    safe.result(SAFE_S)
 
 
 def _complete(book: LedgerBook, ledger: SqliteLedger, folder: Path) -> None:

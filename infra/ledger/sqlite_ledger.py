@@ -155,7 +155,7 @@ class SqliteLedger:
         try:
             for entry in entries:
                 self._write(entry)
-        except BaseException:
+        except BaseException:  # boundary: a round is kept whole or not at all, whatever broke it off
             self._writing.execute("ROLLBACK")
             raise
         self._writing.execute("COMMIT")

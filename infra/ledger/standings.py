@@ -52,7 +52,7 @@ def books_standing(
     extra = booker.deposited_micros if of_core else 0
     return Standing(
         "the books", balances.collateral_micros - extra, balances.shares, owed, open_micros,
-        _doubt(young, booker), _share_doubt(young),
+        _doubt(young, booker), _share_doubt(young), frozenset(booker.outcomes()),
     )  # fmt: skip
 
 
@@ -101,7 +101,7 @@ async def collateral_at(rest: Rest) -> int:
 async def venue_standing(
     rest: Rest, books: Standing, tokens: Mapping[TokenKey, str], conditions: Mapping[str, str]
 ) -> Standing:
-    """Ask the venue about everything that the books hold, and for every order that it lists as ours.
+    """Ask the venue about all that the books hold or follow, and for every order that it lists as ours.
 
     A token that nobody can name is left as the books have it: nothing was heard against them.
     The data API is not asked: it lags by minutes (venue reference, section 8 item 27).
@@ -109,13 +109,14 @@ async def venue_standing(
     Args:
         rest: Opened, with credentials.
         books: What to ask about.
-        tokens: Token ids that are known.
+        tokens: Token ids of the windows that are followed: asked about, held or not, unless they are decided.
         conditions: Window -> condition id, to ask for the others.
 
     Raises:
         NoAnswer: a part did not come; half a comparison proves nothing.
     """
     wanted = {*books.shares, *books.share_doubt_micros, *books.owed}
+    wanted |= {key for key in tokens if key.window not in books.decided}
     ids = dict(tokens)
     for slug in sorted({key.window for key in wanted if key not in ids}):
         ids |= await _tokens_of(rest, slug, conditions.get(slug, ""))

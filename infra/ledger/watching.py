@@ -28,6 +28,8 @@ from state.units import NS_PER_S
 WAIT_NS: Final = NS_PER_S
 RECONCILED_NS: Final = 30 * NS_PER_S
 """The gateway reconciles first: orders and trades that were missed become rows. Longer than this is not waited."""
+DECIDED_NS: Final = 180 * NS_PER_S
+"""A window that ended while nobody looked may have been paid already: who won is heard first."""
 
 
 @dataclass(slots=True)
@@ -59,6 +61,9 @@ class BooksWatch:
         if self.goes_on and self.gateway is not None:
             until_ns = clock.now_ns() + RECONCILED_NS
             while not self.gateway.counts["reconciliations"] and clock.now_ns() < until_ns:
+                await clock.sleep(WAIT_NS)
+            until_ns = clock.now_ns() + DECIDED_NS
+            while self.book.ask(lambda books: books.is_awaiting_end(clock.now_ns())) and clock.now_ns() < until_ns:
                 await clock.sleep(WAIT_NS)
             while not await self.hold():
                 await clock.sleep(5 * WAIT_NS)

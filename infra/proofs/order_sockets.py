@@ -5,19 +5,24 @@ as in a session; every other order waits until it is safe on disk, so that what 
 """
 
 import asyncio
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import numpy as np
 
+from evals.generator import generate
+from evals.generator_spec import SPECS
+from infra.bench import CONDITION, DOWN_TOKEN, UP_TOKEN, price_change_frames
 from infra.clock import Clock, monotonic_ns
 from infra.feeds import gamma
-from infra.feeds.frames import Refused
+from infra.feeds.decoder import Decoder
+from infra.feeds.frames import Refused, Wire
 from infra.feeds.listings import Listing, listing_of
 from infra.shell.core import COMMAND
 from infra.shell.session import Session
@@ -28,7 +33,7 @@ from infra.venues.gateway import Gateway
 from infra.venues.rest import Rest
 from infra.venues.signing import Signer, salt_of
 from infra.wallets import deposit_wallet_of
-from state.events import Kind, Side, Token
+from state.events import EVENT, Kind, Side, Token
 from state.orders import Act, OrderState, TimeInForce
 from state.units import MICROS, NS_PER_MS, NS_PER_S
 from tools.intervals import Values
@@ -36,6 +41,8 @@ from tools.intervals import Values
 SLOT: Final = 0
 PACE_NS: Final = 60 * NS_PER_MS
 """Between two orders: below the budget that the gateway keeps to."""
+FRAMES_BETWEEN: Final = 12
+"""Frames of the book between two orders: 200 a second."""
 CANCEL_EVERY: Final = 50
 SETTLE_S: Final = 3.0
 """How long the last answers may take."""
@@ -115,15 +122,15 @@ async def time_orders(told: VenueFile, folder: Path, count: int, progress: Progr
         try:
             await rest.derive()
             intake = Intake(clock)
-            answered: dict[int, int] = {}
+            posting = _Posting(clock, session, intake, sockets)
+            rest.safe = posting.safe
             gateway = Gateway(
                 rest, clock, signer, intake,
                 recorded=lambda order_id, order_hash: session.note({"order": order_id, "hash": order_hash}, 0),
-                answered=lambda order_id, _sent_ns, _answered_ns: answered.update({order_id: monotonic_ns()}),
+                answered=posting.heard,
             )  # fmt: skip
-            posting = _Posting(clock, rest, gateway, session, intake, sockets, answered)
             try:
-                await posting.post_all(await _window(told), count, progress)
+                await posting.post_all(gateway, await _window(told), count, progress)
             finally:
                 await gateway.close()
         finally:
@@ -131,36 +138,70 @@ async def time_orders(told: VenueFile, folder: Path, count: int, progress: Progr
     return posting.timed
 
 
+class _Frames:
+    """Frames of the book to be taken in between: a decision follows one, and a desk that hears nothing decides nothing.
+
+    A process that has slept is slower for a while, for others have used the machine; one that trades has not slept.
+    """
+
+    def __init__(self) -> None:
+        self._frames = itertools.cycle(price_change_frames(generate(replace(SPECS["demo"], windows=1), seed=2), 2_000))
+        self._decoder = Decoder()
+        self._decoder.list_market(SLOT, CONDITION, UP_TOKEN, DOWN_TOKEN)
+        self._out: Any = np.zeros(64, EVENT)
+        self._seen_ns = 0
+
+    def take_one(self) -> None:
+        """Decode one frame as the shell does."""
+        self._seen_ns += NS_PER_MS
+        self._decoder.decode(Wire.POLYMARKET_MARKET, next(self._frames), self._seen_ns, self._out)
+
+
 @dataclass(slots=True)
 class _Posting:
     clock: Clock
-    rest: Rest
-    gateway: Gateway
     session: Session
     intake: Intake
     sockets: Sockets
-    answered: dict[int, int]
     timed: Timed = field(default_factory=Timed)
+    _waits: bool = False
+    """Whether the order that was just commanded waits for the disk."""
+    _answered: dict[int, int] = field(default_factory=dict)
+    """Order -> when its answer came, monotonic."""
     _commanded: dict[int, tuple[int, int, bool]] = field(default_factory=dict)
     """Order -> its salt, when it was commanded, and whether it waited for the disk."""
 
-    async def post_all(self, listing: Listing, count: int, progress: Progress) -> None:
+    def heard(self, order_id: int, _sent_ns: int, _answered_ns: int) -> None:
+        """Hear that an order was answered."""
+        self._answered[order_id] = monotonic_ns()
+
+    async def safe(self) -> None:
+        """Wait for the disk, where this order shall."""
+        if self._waits:
+            began_ns = monotonic_ns()
+            await self.session.safe()
+            self.timed.disk_ms.append((monotonic_ns() - began_ns) / NS_PER_MS)
+
+    async def post_all(self, gateway: Gateway, listing: Listing, count: int, progress: Progress) -> None:
         """Post orders at a steady pace, and cancel them now and then."""
-        self.gateway.prepare(listing, SLOT)
+        gateway.prepare(listing, SLOT)
+        frames = _Frames()
         for order_id in range(1, count + 1):
             if order_id % 10 == 1:
                 progress(order_id - 1, count)
             if order_id % CANCEL_EVERY == 0:
                 await self._settle()
-                await self.gateway.cancel_all()
-            self._place(order_id, waits=bool(order_id % 2))
-            await self.clock.sleep(PACE_NS)
+                await gateway.cancel_all()
+            for _ in range(FRAMES_BETWEEN):
+                await self.clock.sleep(PACE_NS // FRAMES_BETWEEN)
+                frames.take_one()
+            self._place(gateway, order_id, waits=bool(order_id % 2))
         await self._settle()
         progress(count, count)
 
-    def _place(self, order_id: int, *, waits: bool) -> None:
+    def _place(self, gateway: Gateway, order_id: int, *, waits: bool) -> None:
         """Do with one command as the shell does: write it down, hand it on."""
-        self.rest.safe = self._timed_safe if waits else None
+        self._waits = waits
         commands: Any = np.zeros(1, COMMAND)
         command = commands[0]
         at_ns = self.clock.now_ns()
@@ -171,26 +212,21 @@ class _Posting:
         command["tif_code"] = TimeInForce.GTC
         began_ns = monotonic_ns()
         self.session.commands(commands, at_ns)
-        self.gateway.send(commands)
+        gateway.send(commands)
         self._commanded[order_id] = salt_of(order_id, at_ns), began_ns, waits
-
-    async def _timed_safe(self) -> None:
-        began_ns = monotonic_ns()
-        await self.session.safe()
-        self.timed.disk_ms.append((monotonic_ns() - began_ns) / NS_PER_MS)
 
     async def _settle(self) -> None:
         """Wait for the answers that are still to come, and take down what was measured."""
         until_ns = monotonic_ns() + round(SETTLE_S * NS_PER_S)
-        while monotonic_ns() < until_ns and any(order not in self.answered for order in self._commanded):
+        while monotonic_ns() < until_ns and any(order not in self._answered for order in self._commanded):
             await self.clock.sleep(NS_PER_MS)
         for order_id, (salt, began_ns, waited) in self._commanded.items():
             left_ns = self.sockets.left_ns.get(salt)
-            if left_ns is None or order_id not in self.answered:
+            if left_ns is None or order_id not in self._answered:
                 continue
             kept = self.timed.safe_ms if waited else self.timed.unsafe_ms
             kept.append((left_ns - began_ns) / NS_PER_MS)
-            self.timed.answer_ms.append((self.answered[order_id] - left_ns) / NS_PER_MS)
+            self.timed.answer_ms.append((self._answered[order_id] - left_ns) / NS_PER_MS)
         self._commanded.clear()
         for arrived in self.intake.drain(1 << 16):
             if arrived.rows is not None:

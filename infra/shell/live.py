@@ -1,9 +1,9 @@
-"""Live sessions put together: demo, paper and record are the same parts with other doors and addresses."""
+"""Live sessions put together: live, demo, paper and record are the same parts with other doors and addresses."""
 
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -16,10 +16,14 @@ from infra.clock import Clock, monotonic_ns
 from infra.ledger.ledger_book import LedgerBook
 from infra.ledger.session_books import session_books
 from infra.ledger.watching import BooksWatch
+from infra.shell.arming import Arming
 from infra.shell.core import COMMAND, Core
 from infra.shell.desk_process import DeskProcess
 from infra.shell.face import Face
+from infra.shell.gate_start import gate_from
+from infra.shell.kill import KillSwitch, kill_switch
 from infra.shell.paper import PaperVenue
+from infra.shell.payouts import payouts, see_paid, witness_of
 from infra.shell.restart import ENDS, Start, ended_orders, resume, start_from
 from infra.shell.session import Session
 from infra.shell.shell import Door, News, Shell
@@ -27,11 +31,13 @@ from infra.streams.endpoints import EVERY, PRIVATE
 from infra.streams.intake import Intake
 from infra.streams.streams import Streams
 from infra.venues.credentials import Credentials, Secret
+from infra.venues.gate import Gate
 from infra.venues.gateway import Gateway
 from infra.venues.heartbeat import Heartbeat
 from infra.venues.rest import Rest
+from infra.venues.secrets import Identity
 from infra.venues.signing import Signer
-from state.events import EVENT, Asset, Word
+from state.events import EVENT, Asset, Kind, Source, Word
 from state.orders import OrderState
 from state.params import Params
 from state.units import NS_PER_S
@@ -53,7 +59,8 @@ class Plan:
     """What a session is to be."""
 
     mode: str
-    """demo: orders to the venue next door; paper: to the matching model; record: nowhere, and no core."""
+    """live: orders to the venue, once it is armed; demo: to the venue next door; paper: to the matching model; record:
+    nowhere, and no core."""
     addresses: Addresses
     clock: Clock
     folder: Path
@@ -69,6 +76,10 @@ class Plan:
     key: Secret | None = field(default=None, repr=False)
     """Signs orders (demo) and opens PolyBolt; without one RTDS stands in for it."""
     wallet: str = ""
+    identity: Identity | None = field(default=None, repr=False)
+    """Who trades in a live session, where the key may be held elsewhere; in its place, not beside it."""
+    arming: Arming | None = None
+    """A live session has one: it observes until an operator arms it."""
 
 
 async def live(plan: Plan, face: Face) -> None:
@@ -83,28 +94,34 @@ async def live(plan: Plan, face: Face) -> None:
     if plan.mode == "demo" and (abroad := plan.addresses.abroad()):
         where = f"{abroad[0]} = {getattr(plan.addresses, abroad[0])}"
         raise NotNextDoor(f"{where}: a demo sends orders to this machine only; take the file of `updown venue --write`")
+    assert (plan.mode == "live") == (plan.arming is not None), "a live session, and no other, has to be armed"
     records = plan.mode == "record"
     start = None if records else start_from(plan.folder, plan.params, plan.cash_micros)
+    orders = start is not None and plan.mode in ("demo", "live")
+    gate = gate_from(plan.folder, start.played, plan.params, plan.clock.now_ns()) if start and orders else None
     session = Session(plan.folder, created_ns=plan.clock.now_ns(), code=plan.code)
     try:
         async with AsyncExitStack() as stack:
             books = await stack.enter_async_context(session_books(session, plan.folder)) if start is not None else None
-            await _live(plan, face, session, start, books)
+            await _live(plan, face, session, start, books, gate)
     finally:
         session.close()
 
 
-async def _live(plan: Plan, face: Face, session: Session, start: Start | None, books: LedgerBook | None) -> None:
+async def _live(
+    plan: Plan, face: Face, session: Session, start: Start | None, books: LedgerBook | None, gate: Gate | None
+) -> None:
     intake = Intake(plan.clock)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         desk = await asyncio.to_thread(stack.enter_context(DeskProcess()).ready) if start is not None else None
-        gateway, keys, rest = await stack.enter_async_context(_account(plan, intake, lambda: shell))
+        gateway, keys, rest = await stack.enter_async_context(_account(plan, intake, lambda: shell, gate))
         door, news = _door(plan, gateway)
         shell = Shell(
             clock=plan.clock, intake=intake, session=session, core=start.core if start is not None else None,
             desk=desk, door=door, news=news, prepare=gateway.prepare if gateway is not None else None,
-            watchers=(face,), keep_frames=plan.keep_frames,
+            watchers=(face, witness_of(session, plan.clock, lambda: shell)), keep_frames=plan.keep_frames,
+            hear_first=gateway.hear if gateway is not None else None,
         )  # fmt: skip
         stack.callback(shell.close)
         face.shell = shell
@@ -112,14 +129,24 @@ async def _live(plan: Plan, face: Face, session: Session, start: Start | None, b
         async with Streams(plan.addresses, plan.clock, intake, keys, wires=wires, seed=plan.seed) as streams:
             face.streams = streams
             _begin(plan, shell, session, start, gateway, streams)
+            if plan.arming is not None:
+                plan.arming.observe(shell, gateway)
+            if gateway is not None and rest is not None:
+                await stack.enter_async_context(_kill_switch(plan, shell, gateway, rest))
             watch = _books_watch(shell, books, rest, gateway, start)
             if watch is not None:
                 await watch.begin()
             tasks = [asyncio.create_task(face.look()), asyncio.create_task(_watch(plan, shell, gateway, stop))]
             if gateway is not None:
                 tasks.append(asyncio.create_task(gateway.run()))
+            who = plan.identity or plan.key
+            if books is not None and gateway is not None and rest is not None and who is not None:
+                opened = payouts(plan.addresses, shell, books, rest, who, plan.wallet)
+                tasks.append(asyncio.create_task(see_paid(await stack.enter_async_context(opened), shell)))
             if watch is not None:
                 tasks.append(asyncio.create_task(watch.run()))
+            if plan.arming is not None:
+                tasks.append(asyncio.create_task(plan.arming.run()))
             try:
                 with _stopped_by_signals(stop):
                     await shell.run(stop)
@@ -134,18 +161,21 @@ async def _live(plan: Plan, face: Face, session: Session, start: Start | None, b
 
 @asynccontextmanager
 async def _account(
-    plan: Plan, intake: Intake, shell: Callable[[], Shell]
+    plan: Plan, intake: Intake, shell: Callable[[], Shell], gate: Gate | None
 ) -> AsyncIterator[tuple[Gateway | None, Credentials | None, Rest | None]]:
     """Open the account at the venue that the plan's key stands for: who posts orders, keys for streams, its REST."""
-    if plan.key is None:
+    if plan.identity is not None:
+        signer = plan.identity.signer()
+    elif plan.key is not None:
+        signer = Signer(plan.key, plan.wallet)
+    else:
         yield None, None, None
         return
-    signer = Signer(plan.key, plan.wallet)
     rest = Rest(plan.addresses.clob, plan.clock, signer, None)
     await rest.open()
     try:
         keys = await rest.derive()
-        if plan.mode != "demo":
+        if plan.mode not in ("demo", "live"):
             yield None, keys, None
             return
         rest.safe = lambda: shell().session.safe()
@@ -155,9 +185,10 @@ async def _account(
                 {"order": order_id, "hash": order_hash}, plan.clock.now_ns()
             ),
             answered=lambda order_id, sent_ns, answered_ns: shell().answered(order_id, sent_ns, answered_ns),
-            halted=lambda why: shell().halt(why),
+            halted=lambda why: shell().halt(why), gate=gate,
+            noted=lambda note: shell().session.note(note, plan.clock.now_ns()),
         )  # fmt: skip
-        heart = asyncio.create_task(Heartbeat(rest, plan.clock).run())
+        heart = asyncio.create_task(Heartbeat(rest, plan.clock, lambda: gateway.is_killed()).run())
         try:
             yield gateway, keys, rest
         finally:
@@ -174,6 +205,27 @@ def _books_watch(
     if books is None or start is None:
         return None
     return BooksWatch(books, shell, rest, gateway, goes_on=start.played is not None)
+
+
+def _kill_switch(
+    plan: Plan, shell: Shell, gateway: Gateway, rest: Rest
+) -> AbstractAsyncContextManager[KillSwitch]:  # fmt: skip
+    """Give the switch that stops this session; lifting it lets a rehearsal trade again, which nobody has to arm."""
+
+    def lifted() -> None:
+        if plan.mode == "demo":
+            said = np.zeros(1, EVENT)
+            said["kind_code"], said["source_code"], said["code_id"] = Kind.OPERATOR_SAID, Source.OURSELVES, Word.RESUME
+            shell.halted_why = ""
+            shell.tell(said)
+
+    switch = KillSwitch(
+        plan.folder, gateway, rest, shell.halt, lifted, lambda note: shell.session.note(note, plan.clock.now_ns())
+    )
+    return kill_switch(
+        switch, plan.folder, mode=plan.mode, addresses=plan.addresses, clock=plan.clock, wallet=plan.wallet,
+        signature_type=int(rest.signature_type), key=plan.key,
+    )  # fmt: skip
 
 
 def _door(plan: Plan, gateway: Gateway | None) -> tuple[Door | None, News | None]:

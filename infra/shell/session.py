@@ -59,9 +59,8 @@ class Session:
         self._given["source_code"] = Source.OURSELVES
         self.books: Books | None = None
         """Keeps the books of this session; a watcher would hear rows in another order when a venue answers at once."""
-        self._safe: asyncio.Future[None] | None = None
-        self._safe_seq = -1
-        """What was written when `_safe` was asked for."""
+        self._safe: _Sync | None = None
+        """The last wish that all be safe on disk."""
 
     @property
     def is_new(self) -> bool:
@@ -119,30 +118,49 @@ class Session:
     async def safe(self) -> None:
         """Return once everything written so far is safe on disk; who asks for the same waits for the same sync.
 
+        To be asked for after an order is signed, not before: on two cores the threads that write and sign would only
+        take turns at the interpreter, and the order would be no sooner on its way.
+
         Raises:
             JournalFailed: it could not be written.
         """
-        if self._safe is None or self._safe_seq != self.journal.next_seq:
-            loop = asyncio.get_running_loop()
-            self._safe, self._safe_seq = loop.create_future(), self.journal.next_seq
-            asked = self._safe
-            self.journal.when_safe(lambda error: _tell(loop, asked, error))
-        await asyncio.shield(self._safe)
+        sync = self._safe
+        if sync is None or sync.seq != self.journal.next_seq:
+            sync = self._safe = _Sync(asyncio.get_running_loop(), self.journal.next_seq)
+            self.journal.when_safe(sync.told)
+        if not sync.is_done:
+            waiter = asyncio.get_running_loop().create_future()
+            sync.waiters.append(waiter)
+            await waiter
+        if sync.failed:
+            raise JournalFailed(f"nothing leaves that is not written down, and writing failed: {sync.failed}")
 
     def close(self) -> None:
         """Write out, seal and let go."""
         self.journal.close()
 
 
-def _tell(loop: asyncio.AbstractEventLoop, asked: "asyncio.Future[None]", error: BaseException | None) -> None:
-    """Let those who wait for the disk go on; called from the journal's thread."""
-    if loop.is_closed():
-        return
-    if error is None:
-        loop.call_soon_threadsafe(asked.set_result, None)
-    else:
-        failed = JournalFailed(f"nothing may leave that is not written down, and writing failed: {error}")
-        loop.call_soon_threadsafe(asked.set_exception, failed)
+@dataclass(slots=True)
+class _Sync:
+    """One wish that all be safe on disk, and who waits for it."""
+
+    loop: asyncio.AbstractEventLoop
+    seq: int
+    """The journal's number of what comes after it."""
+    is_done: bool = False
+    failed: str = ""
+    waiters: list["asyncio.Future[None]"] = field(default_factory=list)
+
+    def told(self, error: BaseException | None) -> None:
+        """Hear from the journal's thread that it is done, or what it failed with."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._done, "" if error is None else repr(error))
+
+    def _done(self, failed: str) -> None:
+        self.is_done, self.failed = True, failed
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 @dataclass(slots=True)

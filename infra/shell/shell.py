@@ -102,10 +102,14 @@ class Shell:
         prepare: Callable[[Listing, int], None] | None = None,
         watchers: Sequence[Watcher] = (),
         keep_frames: bool = False,
+        hear_first: Callable[[Rows, int], None] | None = None,
     ) -> None:
-        """Put the parts together; a core needs a desk; `prepare` is told of each followed window and its slot."""
+        """Put the parts together; a core needs a desk; `prepare` is told of each followed window and its slot.
+
+        `hear_first` hears every row before the core does: what it knows is never older than what the core acts on.
+        """
         self.clock, self.intake, self.session, self.core = clock, intake, session, core
-        self.door, self.news, self._prepare = door, news, prepare
+        self.door, self.news, self._prepare, self._hear_first = door, news, prepare, hear_first
         self._keep_frames, self._watchers = keep_frames, watchers
         self.decoder = Decoder()
         self.slots = Slots()
@@ -291,6 +295,8 @@ class Shell:
         self.session.rows(events, count)
         if self.core is None:
             return
+        if self._hear_first is not None:
+            self._hear_first(events, count)
         for commands in self.core.receive(events, count):
             self._do(commands, taken_ns, socket_ns)
         if self.door is not None:

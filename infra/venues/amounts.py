@@ -4,8 +4,10 @@ Rules: venue reference 3.3 and 5.5 (state of 2026-11-22). A price is whole bps a
 product here is an integer; no float and no decimal comes near the money.
 """
 
-from dataclasses import dataclass
+from math import gcd
 from typing import Final
+
+import msgspec
 
 from state.events import Side
 from state.orders import Reject, TimeInForce
@@ -19,12 +21,13 @@ CENT_MICROS: Final = MICROS // 100
 """What a FAK or FOK purchase offers has two decimals, whatever the tick ..."""
 SALE_GRAIN_MICROS: Final = MICROS // 10_000
 """... and what such a sale asks for has four."""
+_SALE_PARTS: Final = SALE_GRAIN_MICROS * BPS // SHARE_GRAIN_MICROS
+"""A hundredth of a share at one bps is so small a part of what proceeds are counted in."""
 MARKETABLE_MIN_MICROS: Final = MICROS
 """A marketable purchase is of a dollar or more; so a rounded price also stays below the next one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Amounts:
+class Amounts(msgspec.Struct, frozen=True, gc=False):
     """An order's two sums."""
 
     maker_micros: int
@@ -62,7 +65,7 @@ def amounts_of(side: Side, price_bps: int, amount_micros: int, tick_bps: int, ti
         return Amounts(cash, shares, shares)
     shares = amount_micros // SHARE_GRAIN_MICROS * SHARE_GRAIN_MICROS
     if market:
-        shares = shares // _sale_step_micros(price_bps) * _sale_step_micros(price_bps)
+        shares -= shares % _sale_step_micros(price_bps)
     if shares <= 0:
         return Reject.BELOW_MIN_SHARES
     cash = shares * price_bps // BPS
@@ -71,8 +74,5 @@ def amounts_of(side: Side, price_bps: int, amount_micros: int, tick_bps: int, ti
 
 
 def _sale_step_micros(price_bps: int) -> int:
-    """Give the least number of shares, in steps of hundredths, whose proceeds have four decimals."""
-    step = SHARE_GRAIN_MICROS
-    while step * price_bps % (SALE_GRAIN_MICROS * BPS) != 0:
-        step *= 10
-    return step
+    """Give the least number of shares, in whole hundredths, whose proceeds have four decimals."""
+    return SHARE_GRAIN_MICROS * (_SALE_PARTS // gcd(price_bps, _SALE_PARTS))

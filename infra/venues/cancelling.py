@@ -43,11 +43,14 @@ class Cancelling:
         self.halt, self._find = halt, find
 
     async def cancel(self, hashes: Sequence[str]) -> None:
-        """Cancel orders by hash, in one request."""
+        """Cancel orders by hash, in one request as far as they fit into one."""
+        for first in range(BATCH_MOST, len(hashes), BATCH_MOST):
+            await self.cancel(hashes[first : first + BATCH_MOST])
+        hashes = hashes[:BATCH_MOST]
         if len(hashes) == 1:
             reply = await self._insist("DELETE", "/order", b'{"orderID":"%s"}' % hashes[0].encode())
         else:
-            quoted = ",".join(f'"{order_hash}"' for order_hash in hashes[:BATCH_MOST])
+            quoted = ",".join(f'"{order_hash}"' for order_hash in hashes)
             reply = await self._insist("DELETE", "/orders", f"[{quoted}]".encode())
         await self._cancels_answered(reply, hashes)
 

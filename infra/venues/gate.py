@@ -15,8 +15,8 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from infra.faststate import Bucket, Rate
-from infra.venues.gate_books import BookedWindow, GateBooks, sent_of
-from state.events import Kind, Side, Token, Word
+from infra.venues.gate_books import BookedWindow, GateBooks, Sent, Wanted, wanted_of
+from state.events import Side, Token, Word
 from state.orders import Reject, TimeInForce
 from state.params import Params
 from state.units import BPS, MICROS, NS_PER_S
@@ -32,7 +32,6 @@ BOUNDARY_NS: Final = NS_PER_S
 GRID_NS: Final = 300 * NS_PER_S
 ROUNDING_MICROS: Final = 10_000
 """The core and the gate round differently; a cent is no error of the core's."""
-_OPERATOR_SAID: Final = int(Kind.OPERATOR_SAID)
 
 
 class Bar(StrEnum):
@@ -133,10 +132,8 @@ class Gate:
 
     def hear(self, events: Rows, count: int) -> None:
         """Hear rows, all of them in order, before anything that they cause is sent."""
-        if (events["kind_code"][:count] == _OPERATOR_SAID).any():
-            for row in events[:count][events["kind_code"][:count] == _OPERATOR_SAID]:
-                self._word(int(row["code_id"]), int(row["ref_id"]))
-        self.books.hear(events, count)
+        for code, value in self.books.hear(events, count):
+            self._word(code, value)
 
     def _word(self, code: int, value: int) -> None:
         name = next((word.name for word in Word if word == code), "")
@@ -180,18 +177,22 @@ class Gate:
 
     def admit(self, command: Any, now_ns: int) -> Refused | None:
         """Judge a PLACE command and book it as sent when it may leave; else say why not."""
-        refused = self.check(command, now_ns)
+        wanted = wanted_of(command)
+        refused = self._judge(wanted, now_ns)
         if refused is None and not self._bucket.take(1.0, now_ns):
             refused = Refused(Bar.ORDER_RATE, allowed=round(ORDER_RATE.per_s))
         if refused is None:
-            self.books.send(command)
+            self.books.book(wanted)
         else:
             self.counts[refused.bar] += 1
         return refused
 
     def check(self, command: Any, now_ns: int) -> Refused | None:
         """Judge a PLACE command; None: it may leave. Books nothing and takes no token."""
-        return self._stopped() or self._shape(command, now_ns) or self._price(command) or self._money(command, now_ns)
+        return self._judge(wanted_of(command), now_ns)
+
+    def _judge(self, wanted: Wanted, now_ns: int) -> Refused | None:
+        return self._stopped() or self._shape(wanted, now_ns) or self._price(wanted) or self._money(wanted, now_ns)
 
     def _stopped(self) -> Refused | None:
         if self.killed_why:
@@ -200,44 +201,42 @@ class Gate:
             return Refused(Bar.DISARMED)
         return Refused(Bar.HALTED) if self.is_halted else None
 
-    def _shape(self, command: Any, now_ns: int) -> Refused | None:
+    def _shape(self, wanted: Wanted, now_ns: int) -> Refused | None:
         """Hold an order against its window: known, open, of a size that the venue takes."""
-        order_id, price, amount = (int(command[name]) for name in ("order_id", "price_bps", "amount_micros"))
-        codes = int(command["token_code"]), int(command["side_code"])
-        if order_id <= 0 or amount <= 0 or not 0 < price < BPS or not {0, 1}.issuperset(codes):
+        order = wanted.order
+        sound = order.token in (Token.UP, Token.DOWN) and order.side in (Side.BUY, Side.SELL)
+        if wanted.order_id <= 0 or order.open_micros <= 0 or not 0 < order.price_bps < BPS or not sound:
             return Refused(Bar.NONSENSE, core_erred=True)
-        if order_id in self.books.orders:
-            return Refused(Bar.SENT_BEFORE, order_id, core_erred=True)
-        window = self.books.slots.get(int(command["slot_id"]))
+        if wanted.order_id in self.books.orders:
+            return Refused(Bar.SENT_BEFORE, wanted.order_id, core_erred=True)
+        window = self.books.slots.get(wanted.slot)
         if window is None or window.outcome >= 0:
             return Refused(Bar.WINDOW_UNKNOWN)
-        decided_ns = int(command["at_ns"])
         if not window.open_ns <= now_ns < window.close_ns:
-            decided = window.open_ns <= decided_ns < window.close_ns
-            return Refused(Bar.NOT_OPEN, now_ns, window.close_ns, core_erred=not decided)
-        since_ns = now_ns % GRID_NS
-        if since_ns < BOUNDARY_NS or since_ns >= GRID_NS - BOUNDARY_NS:
+            in_time = window.open_ns <= wanted.at_ns < window.close_ns
+            return Refused(Bar.NOT_OPEN, now_ns, window.close_ns, core_erred=not in_time)
+        if not BOUNDARY_NS <= now_ns % GRID_NS < GRID_NS - BOUNDARY_NS:
             return Refused(Bar.BOUNDARY)
-        takes_only = int(command["tif_code"]) in (TimeInForce.FAK, TimeInForce.FOK)
-        if not takes_only and amount < window.min_shares_micros:
-            return Refused(Bar.BELOW_MINIMUM, amount, window.min_shares_micros)
-        notional = amount * price // BPS
-        if takes_only and int(command["side_code"]) == Side.BUY and notional < window.min_notional_micros:
-            return Refused(Bar.BELOW_MINIMUM, notional, window.min_notional_micros)
-        return None
+        return self._size(order, window)
 
-    def _price(self, command: Any) -> Refused | None:
+    def _size(self, order: Sent, window: BookedWindow) -> Refused | None:
+        if order.tif not in (TimeInForce.FAK, TimeInForce.FOK):
+            least = window.min_shares_micros
+            return Refused(Bar.BELOW_MINIMUM, order.open_micros, least) if order.open_micros < least else None
+        notional, least = order.open_micros * order.price_bps // BPS, window.min_notional_micros
+        return Refused(Bar.BELOW_MINIMUM, notional, least) if order.side == Side.BUY and notional < least else None
+
+    def _price(self, wanted: Wanted) -> Refused | None:
         """Hold a price against the core's own posterior at the moment of firing."""
-        p_up = float(command["p_up"])
-        if not 0.0 < p_up < 1.0:
+        order = wanted.order
+        if not 0.0 < wanted.p_up < 1.0:
             return Refused(Bar.PRICE_BAND, core_erred=True)
-        fair_bps = round(BPS * (p_up if int(command["token_code"]) == Token.UP else 1.0 - p_up))
-        price = int(command["price_bps"])
-        over = price - fair_bps if int(command["side_code"]) == Side.BUY else fair_bps - price
-        return Refused(Bar.PRICE_BAND, price, fair_bps, core_erred=True) if over > BAND_BPS else None
+        fair_bps = round(BPS * (wanted.p_up if order.token == Token.UP else 1.0 - wanted.p_up))
+        over = order.price_bps - fair_bps if order.side == Side.BUY else fair_bps - order.price_bps
+        return Refused(Bar.PRICE_BAND, order.price_bps, fair_bps, core_erred=True) if over > BAND_BPS else None
 
-    def _money(self, command: Any, now_ns: int) -> Refused | None:
-        window, order = self.books.slots[int(command["slot_id"])], sent_of(command)
+    def _money(self, wanted: Wanted, now_ns: int) -> Refused | None:
+        window, order = self.books.slots[wanted.slot], wanted.order
         if order.side == Side.SELL:
             held = window.unpromised_micros(order.token)
             return Refused(Bar.NOT_HELD, order.open_micros, held, core_erred=True) if order.open_micros > held else None

@@ -5,14 +5,17 @@ by the other. Money is whole micros, rounded against us; what is not known count
 order in which they are written down, so books made again from a journal are the books of the session that wrote it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from state.events import Kind, Side
-from state.orders import Act, OrderState, TimeInForce
+from state.orders import Act, Command, OrderState, TimeInForce
+from state.records import layout
 from state.rules import Rule
 from state.units import BPS, MICROS, NS_PER_S
 
@@ -29,7 +32,7 @@ _MERGED: Final = int(Kind.__members__.get("MERGED", 0))
 _HEARD: Final = np.zeros(256, np.bool_)
 _HEARD[[
     Kind.MARKET_LISTED, Kind.RULE_GIVEN, Kind.BOOK_CLEARED, Kind.LEVEL_SET, Kind.SETTLED, Kind.ORDER_CHANGED,
-    Kind.FILLED, Kind.FILL_REVERSED, Kind.FEE_CHARGED, *([_MERGED] if _MERGED else []),
+    Kind.FILLED, Kind.FILL_REVERSED, Kind.FEE_CHARGED, Kind.OPERATOR_SAID, *([_MERGED] if _MERGED else []),
 ]] = True  # fmt: skip
 
 
@@ -48,6 +51,7 @@ class Sent:
     open_micros: int
     may_take: bool
     """It may be charged a fee."""
+    tif: int = TimeInForce.GTC
 
 
 @dataclass(slots=True)
@@ -141,21 +145,25 @@ class GateBooks:
 
     def send(self, command: Any) -> None:
         """Book an order that leaves; one that is booked already is not booked again."""
-        order_id, window = int(command["order_id"]), self.slots.get(int(command["slot_id"]))
-        if window is None or order_id in self.orders or int(command["act_code"]) != Act.PLACE:
+        self.book(wanted_of(command))
+
+    def book(self, wanted: "Wanted") -> None:
+        """Book an order that leaves."""
+        window = self.slots.get(wanted.slot)
+        if window is None or wanted.order_id in self.orders or wanted.act != Act.PLACE:
             return
-        self.orders[order_id] = window
-        window.orders[order_id] = sent_of(command)
+        self.orders[wanted.order_id] = window
+        window.orders[wanted.order_id] = wanted.order
 
     # What is heard.
 
-    def hear(self, events: Rows, count: int) -> None:
-        """Book rows; all of them are handed over, most say nothing to us."""
-        told = events[:count]
-        heard = _HEARD[told["kind_code"]]
+    def hear(self, events: Rows, count: int) -> list[tuple[int, int]]:
+        """Book rows; all are handed over, most say nothing to us. Gives the operator's words, each with its value."""
+        heard = _HEARD[events["kind_code"][:count]]
         if not heard.any():
-            return
-        for row in told[heard].tolist():
+            return []
+        words = []
+        for row in events[:count][heard].tolist():
             _, seen_ns, _, _, amount, ref, price, span_s, slot, code, _, kind, _, token, side, _ = row
             if kind == Kind.LEVEL_SET:
                 self._level(slot, token, side, price, amount)
@@ -168,8 +176,11 @@ class GateBooks:
                 self._rule(slot, code, ref)
             elif kind == Kind.SETTLED:
                 self._settled(slot, code, seen_ns)
+            elif kind == Kind.OPERATOR_SAID:
+                words.append((code, ref))
             else:
                 self._of_orders(kind, slot, ref, token, side, price, amount, code)
+        return words
 
     def _level(self, slot: int, token: int, side: int, price: int, amount: int) -> None:
         window = self.slots.get(slot)
@@ -266,11 +277,31 @@ class GateBooks:
         return self.days_micros.get(now_ns // DAY_NS, 0) + held
 
 
-def sent_of(command: Any) -> Sent:
-    """Give the order that a PLACE command asks for."""
-    takes_only = int(command["tif_code"]) in (TimeInForce.FAK, TimeInForce.FOK)
-    may_take = takes_only or not bool(command["post_only"])
-    return Sent(
-        int(command["token_code"]), int(command["side_code"]), int(command["price_bps"]),
-        int(command["amount_micros"]), may_take,
-    )  # fmt: skip
+class Wanted(NamedTuple):
+    """What a command asks for, read once: a record's columns are dear to read one by one."""
+
+    act: int
+    order_id: int
+    slot: int
+    at_ns: int
+    p_up: float
+    order: Sent
+
+
+def wanted_of(command: Any) -> Wanted:
+    """Read a command."""
+    act, order_id, slot, at_ns, p_up, token, side, price, amount, tif, post_only = _WANTED(command.item())
+    may_take = tif in (TimeInForce.FAK, TimeInForce.FOK) or not post_only
+    return Wanted(act, order_id, slot, at_ns, p_up, Sent(token, side, price, amount, may_take, tif))
+
+
+def _columns(*names: str) -> Callable[[Any], Any]:
+    every = layout(Command).names
+    assert every is not None, "a record has named columns"
+    return itemgetter(*(every.index(name) for name in names))
+
+
+_WANTED: Final = _columns(
+    "act_code", "order_id", "slot_id", "at_ns", "p_up", "token_code", "side_code", "price_bps", "amount_micros",
+    "tif_code", "post_only",
+)  # fmt: skip

@@ -218,7 +218,7 @@ class Gateway:
         if refused.bar is not Bar.SENT_BEFORE:  # that one lives, or has had its end
             self._put(self.news.never_sent(order_id, int(command["slot_id"]), refused.reject, now_ns))
         if refused.core_erred:
-            self.halt(f"the gate refuses order {order_id}: {refused}")
+            self.halt(f"the gate refuses order {order_id}: {refused}", later=True)
         return False
 
     def _refusal(self, post_only: bool, token_id: str, now_ns: int) -> Reject:
@@ -249,12 +249,14 @@ class Gateway:
     def _alarm(self, words: str) -> None:
         self._note({"alarm": words})
 
-    def halt(self, why: str) -> None:
-        """Send no orders any more; cancels still go. Said once."""
+    def halt(self, why: str, *, later: bool = False) -> None:
+        """Send no orders any more; cancels still go. Said once, and `later` where the core is in the midst of a row."""
         if not self.halt_why:
             self.halt_why = why
-            if self._halted is not None:
+            if self._halted is not None and later:
                 self.soon(self._halted, why)
+            elif self._halted is not None:
+                self._halted(why)
 
     def _pull_strays(self) -> None:
         while self.news.strays:
@@ -313,7 +315,7 @@ class Gateway:
             self._intake.put(Arrived(What.ROWS, Wire.CLOB_REST, 0, now_ns, rows=rows))
 
     def soon(self, call: Callable[..., None], *args: Any) -> None:
-        """Call something after what is being done now: the core may be in the midst of a row when a halt is found."""
+        """Call something after what is being done now."""
 
         async def do() -> None:
             call(*args)

@@ -4,6 +4,7 @@ Venue reference 5.6: the first accepted beat arms it for the whole API key; each
 wrong id is refused with the right one. Two engines on one key fight over the id, and that is counted here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,10 +21,11 @@ AGAIN_NS: Final = NS_PER_S
 
 @dataclass(slots=True)
 class Heartbeat:
-    """Beats every five seconds of the clock."""
+    """Beats every five seconds of the clock, but not for a desk that is killed: then the venue cancels, too."""
 
     rest: Rest
     clock: Clock
+    is_killed: Callable[[], bool] = lambda: False
     next_id: str = ""
     accepted_ns: int = 0
     """When the last beat was accepted; 0: none yet."""
@@ -35,7 +37,7 @@ class Heartbeat:
         """Beat until cancelled."""
         while True:
             began_ns = self.clock.now_ns()
-            pause_ns = EVERY_NS if await self.beat() else AGAIN_NS
+            pause_ns = EVERY_NS if self.is_killed() or await self.beat() else AGAIN_NS
             await self.clock.sleep_until(began_ns + pause_ns)
 
     async def beat(self) -> bool:

@@ -77,7 +77,13 @@ class Lines:
         self._every.clear()
         self._idle.clear()
 
-    async def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+    def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
+        """Write a request as it will be sent, so that it can be ready before it may leave."""
+        told = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        length = f"Content-Length: {len(body)}\r\n" if body or method == "POST" else ""
+        return f"{method} {self._base}{target} HTTP/1.1\r\n{self._fixed}{told}{length}\r\n".encode("ascii") + body
+
+    async def ask(self, request: bytes) -> Answer:
         """Send one request and give the answer, whatever its status.
 
         A server may close a line that idles at the very moment at which we write. Where that happens the request is
@@ -85,17 +91,17 @@ class Lines:
 
         Raises:
             NotConnected: nothing was sent.
-            One of `FAILURES`: it may have been.
+            aiohttp.ClientError, HttpProcessingError, OSError: it may have been (`FAILURES`).
         """
         async with self._room:
             kept = self._kept()
             if kept is not None:
                 try:
-                    return await self._exchange(kept, method, target, headers, body)
+                    return await self._exchange(kept, request)
                 except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                    if method == "POST":
+                    if request.startswith(b"POST "):
                         raise
-            return await self._exchange(await self._connected(), method, target, headers, body)
+            return await self._exchange(await self._connected(), request)
 
     def _kept(self) -> ResponseHandler | None:
         """Give the line that has idled longest and still stands."""
@@ -118,12 +124,13 @@ class Lines:
         self._every.add(line)
         return line
 
-    async def _exchange(
-        self, line: ResponseHandler, method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> Answer:
+    async def _exchange(self, line: ResponseHandler, request: bytes) -> Answer:
         whole = False
         try:
-            self._write(line, method, target, headers, body)
+            assert line.transport is not None, "a line that is taken stands"
+            line.transport.write(request)
+            if self.written is not None:
+                self.written(request)
             line.set_response_params()
             message, payload = await line.read()
             while message.code < 200:  # such as 103, which says nothing yet
@@ -136,15 +143,6 @@ class Lines:
                 self._idle.append(line)
             else:
                 self._drop(line)
-
-    def _write(self, line: ResponseHandler, method: str, target: str, headers: Mapping[str, str], body: bytes) -> None:
-        told = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        length = f"Content-Length: {len(body)}\r\n" if body or method == "POST" else ""
-        head = f"{method} {self._base}{target} HTTP/1.1\r\n{self._fixed}{told}{length}\r\n"
-        assert line.transport is not None, "a line that is taken stands"
-        line.transport.write(head.encode("ascii") + body)
-        if self.written is not None:
-            self.written(body)
 
     def _drop(self, line: ResponseHandler) -> None:
         line.abort()

@@ -1,11 +1,11 @@
 """Relaying: split, merge and redeem through the venue's relayer, each followed until it is known what became of it.
 
-Protocol: venue reference 7.3. polymarket-client has the same and runs next door unmodified (a test lives it). It is not
-used here: it takes the key itself as text, so that no key could be held elsewhere; its stamps, deadlines and waits follow
-this machine's clock, which a rehearsal at 60x does not; a submission that got no answer is an error there, not a
-question to be settled by the wallet's nonce; and importing it in the desk's process takes as long again as this file
-with all that it needs (on a busy machine 9.1 to 10.5 s against 5.0 s, and 10 MB more). So the batches are made here, and
-held against its own byte for byte.
+Protocol: venue reference 7.3. polymarket-client has the same and runs next door unmodified (a test lives it). It is
+not used here: it takes the key itself as text, so that no key could be held elsewhere; its stamps, deadlines and waits
+follow this machine's clock, which a rehearsal at 60x does not; a submission that got no answer is an error there, not a
+question to be settled by the wallet's nonce; and importing it takes as long again as this file with all that it needs
+(on a busy machine 9.1 to 10.5 s against 5.0 s, and 10 MB more). So the batches are made here, and held against its own
+byte for byte.
 
 The key's own account (type 0) cannot use the relayer at all (venue reference 7.3): it would have to send transactions
 itself and pay gas, which neither this file nor the venue next door does. There `relayer_of` gives None, and winnings

@@ -171,30 +171,27 @@ class Rest:
         Raises:
             NoAnswer: none came in time, or the connection broke.
         """
-        if self.safe is not None and method == "POST" and path in ORDER_PATHS:
-            await self._wait_for_disk(self.safe)
-        if leaving is not None:
-            leaving()
         sent_ns = self._used_ns = self._clock.now_ns()
         if sealed:
             assert self._seal is not None, "credentials before sealed requests"
             headers = self._seal.headers(sent_ns // NS_PER_S, method, path, body)
-        target = path if not query else f"{path}?{query}"
+        request = self.lines.request(method, path if not query else f"{path}?{query}", headers or {}, body)
+        unsent = True
         try:
             async with asyncio.timeout(self._total_s):
-                answer = await self.lines.ask(method, target, headers or {}, body)
+                if self.safe is not None and method == "POST" and path in ORDER_PATHS:
+                    await self.safe()
+                    sent_ns = self._clock.now_ns()
+                unsent = False
+                if leaving is not None:
+                    leaving()
+                answer = await self.lines.ask(request)
         except NotConnected as error:
             raise NoAnswer(f"{method} {path}: {error}", unsent=True) from error
         except (TimeoutError, *FAILURES) as error:
-            raise NoAnswer(f"{method} {path}: no answer ({type(error).__name__})") from error
+            said = "not safe on disk in time" if unsent else f"no answer ({type(error).__name__})"
+            raise NoAnswer(f"{method} {path}: {said}", unsent=unsent) from error
         return Reply(answer.status, answer.raw, _seconds(answer.headers), sent_ns, self._clock.now_ns())
-
-    async def _wait_for_disk(self, safe: Callable[[], Awaitable[None]]) -> None:
-        try:
-            async with asyncio.timeout(TOTAL_S):
-                await safe()
-        except TimeoutError as error:
-            raise NoAnswer(f"the disk did not take the order within {TOTAL_S:g} s", unsent=True) from error
 
     async def derive(self, nonce: int = 0) -> Credentials:
         """Get the credentials of our signer, made anew where there are none yet (venue reference 5.2).

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 import eth_hash.auto
+import msgspec
 from coincurve import PrivateKey
 from eth_utils.address import to_checksum_address
 
@@ -129,8 +130,7 @@ class _Constant:
     """The domain once more, as a deposit wallet's signature carries it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True, gc=False):
     """What one order offers: the fields that change from order to order."""
 
     salt: int
@@ -143,8 +143,7 @@ class Terms:
     timestamp_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class SignedTerms:
+class SignedTerms(msgspec.Struct, frozen=True, gc=False):
     """An order's id, known before anybody else hears of it, and the signature to send."""
 
     order_hash: str

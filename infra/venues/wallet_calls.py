@@ -7,7 +7,7 @@ polymarket-client's own, byte for byte.
 from dataclasses import dataclass
 from typing import Final
 
-from infra.venues.signing import CHAIN_ID, DOMAIN_V3, KeyHolder, domain_of, keccak
+from infra.venues.signing import CHAIN_ID, KeyHolder, keccak
 from infra.wallets import FACTORY
 from state.events import Token
 
@@ -61,20 +61,11 @@ class WalletCall:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The two tokens of one window, as the chain knows them."""
+    """The complete sets of one window, as the chain knows them."""
 
     condition_id: str
-    up_token: str
-    down_token: str
-
-    @property
-    def routed(self) -> bool:
-        """Say whether they are positions of the newer kind, which the router handles (venue reference 1.2)."""
-        return domain_of(self.up_token)[0] == DOMAIN_V3
-
-    def token_id(self, token: Token) -> str:
-        """Give one of them."""
-        return self.up_token if token is Token.UP else self.down_token
+    routed: bool = False
+    """They are positions of the newer kind ("v2"), which the router handles."""
 
 
 def split_call(pair: Pair, amount_micros: int) -> WalletCall:

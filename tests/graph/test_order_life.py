@@ -307,7 +307,7 @@ def test_a_failed_match_does_not_open_its_order_again() -> None:
 def test_an_order_that_nobody_here_wanted_is_ours_by_its_matches_and_known_from_then_on() -> None:
     story, _ = wanted()
     story.answers = False
-    trade = {"ref_id": 999, "amount_micros": 10 * SHARE, "price_bps": 4_000, "token_code": Token.DOWN}
+    trade: dict[str, Any] = {"ref_id": 999, "amount_micros": 10 * SHARE, "price_bps": 4_000, "token_code": Token.DOWN}
     story.tell(30, Kind.FILL_REVERSED, **trade)
     assert story.market().position.down_micros == 0 and story.world.refused_count == 1
     for _ in range(2):

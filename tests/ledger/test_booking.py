@@ -139,6 +139,24 @@ def test_news_of_the_chain_moves_a_fill_and_no_money() -> None:
     assert in_words(books) == before
 
 
+def test_of_two_matches_alike_one_settles_and_the_other_does_not_pass_for_it() -> None:
+    """Mined and confirmed are two pieces of news of one match; the other's news is still to come."""
+    books = opened()
+    told(books, [filled(1, 10, 4_000), filled(1, 10, 4_000, at_s=61)])
+    told(books, [replace_kind(filled(1, 10, 4_000), kind) for kind in ("FILL_MINED", "FILL_CONFIRMED")], first=3)
+    assert [fill.state for fill in books.all_fills()] == [FillState.CONFIRMED, FillState.MATCHED]
+    told(books, [failed(1, 10, 4_000)], first=5)
+    assert sorted(fill.state for fill in books.all_fills()) == [FillState.CONFIRMED, FillState.FAILED]
+
+
+def test_an_amount_alone_reaches_the_oldest_whole_matches() -> None:
+    """News without a price, of a match over several levels: it counts for the fills that it covers."""
+    books = opened()
+    told(books, [filled(1, 10, 4_000), filled(1, 5, 4_100), filled(1, 20, 4_000, at_s=61)])
+    told(books, [replace_kind(filled(1, 15, 0), "FILL_CONFIRMED")], first=4)
+    assert [fill.state for fill in books.all_fills()] == [FillState.CONFIRMED, FillState.CONFIRMED, FillState.MATCHED]
+
+
 def replace_kind(one: Row, kind: str) -> Row:
     return one._replace(kind_code=code_of(kind))
 

@@ -92,6 +92,9 @@ def test_what_happens_to_orders_and_money_is_said() -> None:
 03:01:02.345 rebate paid $1.25000
 03:01:02.345 feed bybit went away (connection 2)
 03:01:02.345 operator: halt
+03:01:02.345 operator: arm up to $250
+03:01:02.345 btc-updown-5m-1792638000 merged 40 complete sets into $40.00
+03:01:02.345 btc-updown-5m-1792638000 merge 4 refused (not enough balance)
 """)
 
 
@@ -108,8 +111,8 @@ def test_an_order_says_why_and_under_which_mandate() -> None:
     placed = next(command for command in story.sent if command.act_code == Act.PLACE)
     assert folded(told_command(placed, NAMES)) == snapshot("""\
 
-03:00:31.000 btc-updown-5m-1792638000 order 1: buy 1,000 UP at 50c GTC post-only: quoted: the price leaves the
-wanted edge at the posterior's worse end (mandate 31, edge 2.66c a share)
+03:00:31.000 btc-updown-5m-1792638000 order 1: buy 985.23 UP at 50c GTC post-only: quoted: the price leaves
+the wanted edge at the posterior's worse end (mandate 31, edge 2.66c a share)
 """)
     shown = shown_command(placed)
     assert shown is not None and (shown.mandate_id, shown.gate) == (int(placed.mandate_id), "")
@@ -128,7 +131,7 @@ def test_a_decision_says_what_it_allows_or_which_gate_closed() -> None:
     given[0] = story.market().mandate
     assert folded(told_mandate(given, NAMES)) == snapshot("""\
 
-03:01:00.000 btc-updown-5m-1792638000 decision 60: may quote UP (UP 61.0 %)
+03:01:00.000 btc-updown-5m-1792638000 decision 60: may take UP, quote UP (UP 61.0 %)
 """)
     story.book(61, 5_000, 5_200, shares=10)
     given[0] = story.desk()

@@ -188,7 +188,7 @@ figure                               measured
 ─────────────────────────────────────────────────────────────────────────────
 session                              demo at 20x, 390 s of the session's time
 from, to (UTC)                       02:59:00 .. 03:05:30
-orders placed, cancels               1, 0
+orders placed, cancels               1, 1
 fills as maker, as taker             1, 0
 matches that FAILED later            0
 orders refused                       1 post only mode

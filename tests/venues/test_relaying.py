@@ -1,24 +1,13 @@
 """Relaying: sets are made, merged and redeemed through the relayer next door, and what became of each is known."""
 
-import asyncio
-import functools
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
-
 import pytest
-from gateway_desk import Desk, a_venue, desk_at
 from hypothesis import given
 from hypothesis import strategies as st
-from live_venue import LiveVenue, calm_rows, moved
 from polymarket._internal.actions.relayer import calls as official
 from polymarket._internal.actions.relayer.signing.deposit_wallet import build_deposit_wallet_typed_data
 from polymarket.types import EvmAddress
-from relayer_between import Line, line_to
-from venue_stage import resolved
+from relayer_stage import lived, stage
 
-from infra.venue_next_door.nouns import Account
 from infra.venues.credentials import throwaway_key
 from infra.venues.relaying import Fate, WalletRelayer, relayer_of
 from infra.venues.signing import LocalKey, SignatureType
@@ -33,66 +22,11 @@ from infra.venues.wallet_calls import (
     redeem_call,
     split_call,
 )
-from infra.wallets import deposit_wallet_of
 from state.events import Token
 from state.units import MICROS
 
-SPEED = 60.0
-OLD = Pair("0x" + "ab" * 32, str((1 << 200) | (1 << 50)), str((1 << 201) | (1 << 50)))
-NEW = Pair("0x01" + "cd" * 15 + "00" * 15, str((1 << 248) + 0), str((1 << 248) + 1))
-
-
-def lived(story: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Let a story live in a loop of its own."""
-
-    @functools.wraps(story)
-    def test() -> None:
-        asyncio.run(story())
-
-    return test
-
-
-@dataclass
-class Stage:
-    venue: LiveVenue
-    desk: Desk
-    line: Line
-    relayer: WalletRelayer
-    pair: Pair
-
-    @property
-    def account(self) -> Account:
-        keys = self.desk.rest.credentials
-        assert keys is not None
-        return self.venue.engine.accounts[keys.api_key]
-
-    def holding(self) -> tuple[float, float, float]:
-        """Dollars spent, UP and DOWN shares, as the venue has them."""
-        engine, tokens = self.venue.engine, self.venue.window.tokens
-        up, down = (engine.shares_micros(self.account, tokens[token]) / MICROS for token in (Token.UP, Token.DOWN))
-        return (engine.cash_micros(self.account) - self.began) / MICROS, up, down
-
-    began: int = 0
-
-
-@asynccontextmanager
-async def stage(start_s: float = 10.0, speed: float = SPEED, outcome: Token = Token.UP) -> AsyncIterator[Stage]:
-    rows = moved([*calm_rows(prints=False, last_s=340), resolved(315, outcome, 100_001.0)], 0)
-    async with AsyncExitStack() as stack:
-        venue = await stack.enter_async_context(a_venue(start_s, speed, rows))
-        key = throwaway_key()
-        desk = await stack.enter_async_context(desk_at(venue, key))
-        line = await stack.enter_async_context(line_to(venue.addresses.relayer))
-        holder = LocalKey(key)
-        wallet = deposit_wallet_of(holder.address)
-        relayer = WalletRelayer(line.address, venue.clock, holder, wallet, desk.rest)
-        stack.push_async_callback(relayer.close)
-        listing = desk.listing
-        made = Stage(
-            venue, desk, line, relayer, Pair(listing.condition_id, listing.up_token, listing.down_token)
-        )  # fmt: skip
-        made.began = venue.engine.cash_micros(made.account)
-        yield made
+OLD = Pair("0x" + "ab" * 32)
+NEW = Pair("0x01" + "cd" * 15 + "00" * 15, routed=True)
 
 
 @lived
