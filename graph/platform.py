@@ -67,7 +67,7 @@ def _hear_head(platform: Platform, event: Event) -> None:
     if not fee > 0.0:
         return
     fee_log = math.log(fee)
-    platform.base_fee_gwei = fee
+    platform.base_fee_log = fee_log
     if platform.heads_count == 0:
         platform.usual_fee_log = fee_log
     platform.heads_count += 1
@@ -171,7 +171,7 @@ def judge_platform(world: World) -> None:
     _judge(world, int(PlatformCode.ORACLE_APART), apart, STANDS_NS)
     surge = 0.0
     if platform.heads_count > 0:
-        surge = platform.base_fee_gwei / math.exp(platform.usual_fee_log) / params.base_fee_ratio
+        surge = math.exp(platform.base_fee_log - platform.usual_fee_log) / params.base_fee_ratio
     _judge(world, int(PlatformCode.FEE_SURGE), surge, 0)
     behind_ns = world.now_ns - platform.head_ns if platform.head_ns > 0 else 0
     _judge(world, int(PlatformCode.CHAIN_BEHIND), behind_ns / params.head_age_ns, 0)

@@ -19,8 +19,8 @@ class Comovement(Record):
     """Log price of each coin at this grid point ..."""
     past_log: Annotated[Floats, np.float64, (ASSETS,)]
     """... and at the one before it."""
-    now_known: Annotated[Ints, np.int64, (ASSETS,)]
-    past_known: Annotated[Ints, np.int64, (ASSETS,)]
+    now_known_mask: Annotated[Ints, np.int64, (ASSETS,)]
+    past_known_mask: Annotated[Ints, np.int64, (ASSETS,)]
     most_log: Annotated[Floats, np.float64, (ASSETS,)]
     """A move beyond this is cut to it: one wild print must not decide."""
     cross_var: Annotated[Floats, np.float64, (PAIRS,)]

@@ -81,9 +81,10 @@ class Platform(Record):
     faded_ns: I64
     restart_ns: I64
     """When the venue last answered that it restarts or takes post-only orders alone; 0 never."""
-    base_fee_gwei: F64
+    base_fee_log: F64
+    """Logarithm of the newest base fee in gwei ..."""
     usual_fee_log: F64
-    """Logarithm of the base fee's running median."""
+    """... and of its running median."""
     head_ns: I64
     """Time of the newest block, by the chain."""
     heads_count: I64

@@ -44,6 +44,8 @@ WORLD_WRITERS = {
     "graph/placing.py": "an order of the screen's enters the table",
     "graph/queues.py": "places in queues and the churn count, for the screen and for trades that advance sees",
     "graph/taking.py": "takes and exits, for the screen",
+    "graph/platform.py": "what is watched of the ground we stand on, called by advance",
+    "graph/spot_watch.py": "trades at exchanges, called by advance",
     "graph/screen.py": "the hot loop's own marks: what was sent, asked and last seen",
 }
 ONE_MACHINE = re.compile(r"/(?:work|farm|root|home/\w+|Users/\w+)/(?!\*)")

@@ -52,7 +52,7 @@ _RATIO_MOST: Final = 0.999999
 @compiled
 def note_log(comovement: Comovement, asset: int, known: bool, value_log: float, variance_per_s: float) -> None:
     """Give one coin's price at this grid point, before the step is taken; without one it takes no part."""
-    comovement.now_known[asset] = 1 if known else 0
+    comovement.now_known_mask[asset] = 1 if known else 0
     comovement.now_log[asset] = value_log if known else 0.0
     comovement.most_log[asset] = CUT_SDS * math.sqrt(max(variance_per_s, 0.0) * STEP_S)
 
@@ -67,7 +67,7 @@ def take_step(comovement: Comovement, now_ns: int) -> None:
             _take_pair(comovement, pair // ASSETS, pair % ASSETS)
     for asset in range(ASSETS):
         comovement.past_log[asset] = comovement.now_log[asset]
-        comovement.past_known[asset] = comovement.now_known[asset]
+        comovement.past_known_mask[asset] = comovement.now_known_mask[asset]
 
 
 @compiled
@@ -83,7 +83,7 @@ def _take_pair(comovement: Comovement, first: int, second: int) -> None:
 
 @compiled
 def _has_moved(comovement: Comovement, asset: int) -> bool:
-    return bool(comovement.now_known[asset] == 1 and comovement.past_known[asset] == 1)
+    return bool(comovement.now_known_mask[asset] == 1 and comovement.past_known_mask[asset] == 1)
 
 
 @compiled
