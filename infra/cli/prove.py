@@ -93,6 +93,16 @@ CLAIMS: Final[dict[str, Claim]] = {
         where="infra.proofs.demo_latency:prove_demo_latency",
         needed=False,
     ),
+    "order-speed": Claim(
+        claim="an order is made in 80 us, and its bytes are on the socket a millisecond after it was decided",
+        where="infra.proofs.order_speed:prove_order_speed",
+        needed=False,
+    ),
+    "live-refusals": Claim(
+        claim="live refuses to start when it must not trade, says why in one line, and no order reaches the venue",
+        where="infra.proofs.live_refusals:prove_live_refusals",
+        needed=False,
+    ),
     "storm": Claim(
         claim="in thousands of seeded runs with faults of venue, network and messages no law of orders or money breaks",
         where="infra.proofs.storm:prove_storm",

@@ -1,4 +1,4 @@
-"""The proof of kill points: a desk killed with -9 at random instants, over and over, loses nothing, sends nothing twice.
+"""The proof of kill points: killed with -9 at random instants, over and over, a desk loses nothing and repeats nothing.
 
 Several lives share one journal and one account; the last of them is left to end in order, and then desk and venue are
 held against each other. A life is killed while it trades: some time after the venue has seen its first request.
@@ -22,9 +22,7 @@ from infra.proofs.rehearsals import Desk, Progress, RehearsalFailed, replayed, s
 from infra.venue_next_door.files import VenueFile
 
 NAME: Final = "kill-points"
-CLAIM: Final = (
-    "killed at 200 random instants of a busy run, the desk sends no order twice and loses no fill"
-)
+CLAIM: Final = "killed at 200 random instants of a busy run, the desk sends no order twice and loses no fill"
 KILLS: Final = 200
 LIVES: Final = 20
 """Kills of one journal before its desk may end in order."""
