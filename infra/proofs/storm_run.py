@@ -129,7 +129,9 @@ class Run:
     def _ours(self, told: Rows) -> Rows:
         """Keep what is said of prices and of our window, in the slot that the desk has it in."""
         of_window = OF_WINDOWS[told["kind_code"]]
-        kept = told[~of_window | ((told["slot_id"] == self.window.slot) & (told["kind_code"] != Kind.MARKET_LISTED))]
+        kept: Rows = told[
+            ~of_window | ((told["slot_id"] == self.window.slot) & (told["kind_code"] != Kind.MARKET_LISTED))
+        ]
         kept["slot_id"][OF_WINDOWS[kept["kind_code"]]] = self.slot
         return kept
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from infra.proofs.hand_clock import HandClock
 from infra.proofs.storm_weather import Fate, Weather
 from infra.shell.core import MANDATE
 from infra.shell.desk_process import Answer, Failed, Heard
-from infra.venues.rest import NoAnswer, Reply, Rest
+from infra.venues.rest import ORDER_PATHS, NoAnswer, Reply, Rest
 from infra.venues.signing import Signer
 from state.desk import Decision, View
 from state.params import Params
@@ -41,7 +42,7 @@ class DirectRest(Rest):
 
     async def call(
         self, method: str, path: str, *, query: str = "", body: bytes = b"", sealed: bool = True,
-        headers: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None, leaving: Callable[[], None] | None = None,
     ) -> Reply:  # fmt: skip
         """Ask once, if the weather allows."""
         sent_ns = self._hand.now_ns()
@@ -49,6 +50,10 @@ class DirectRest(Rest):
             assert self._seal is not None, "credentials before sealed requests"
             headers = self._seal.headers(sent_ns // NS_PER_S, method, path, body)
         fate = self.weather.request(sent_ns) if self.weather is not None else Fate.ANSWERED
+        if self.safe is not None and method == "POST" and path in ORDER_PATHS:
+            await self.safe()
+        if fate is not Fate.UNSENT and leaving is not None:
+            leaving()
         if fate is Fate.UNSENT:
             raise NoAnswer(f"{method} {path}: no connection", unsent=True)
         await self._travel()

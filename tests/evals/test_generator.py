@@ -330,7 +330,7 @@ def test_the_planted_lateness_of_the_makers_is_there_to_be_measured(hour: Events
 
 
 def test_named_specs_say_what_is_planted_in_them() -> None:
-    assert set(SPECS) == {"efficient", "late-makers", "point-makers", "stale-quotes", "demo", "busy"}
+    assert set(SPECS) == {"efficient", "late-makers", "point-makers", "stale-quotes", "demo", "busy", "rushed"}
     for name, spec in SPECS.items():
         assert spec.name == name
     for honest in (EFFICIENT, BUSY):

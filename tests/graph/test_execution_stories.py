@@ -10,8 +10,10 @@ from graph.deltas import asset_coins, window_coins, window_delta_per_usd
 from graph.fast import decide
 from graph.views import take_view
 from state.desk import Decision
+from state.events import Kind, Source
 from state.orders import ORDERS, Act, Liquidity
 from state.records import one
+from state.units import NS_PER_S
 
 BOLD = {"fair_weight_ratio": 0.9, "weight_sd_ratio": 0.02, "mid_sd_ratio": 0.01}
 
@@ -203,8 +205,9 @@ def _limit(story: Story, why: Reason) -> None:
     world = story.world
     if why is Reason.DAILY_LOSS:
         world.money.day_realized_micros = -3_000 * DOLLAR
-    elif why is Reason.PLATFORM:
-        world.platform_code = 1
+    elif why is Reason.CHAIN_BEHIND:
+        stalled_ns = world.now_ns - 600 * NS_PER_S
+        story.tell(31.1, Kind.CHAIN_SEEN, 0, Source.POLYGON, value_usd=30.0, ref_id=stalled_ns)
     elif why is Reason.POSITION_FULL:
         world.params.position_micros = 100 * DOLLAR
     elif why is Reason.TAIL_LOSS:
@@ -215,7 +218,7 @@ def _limit(story: Story, why: Reason) -> None:
 
 
 @pytest.mark.parametrize(
-    "why", [Reason.DAILY_LOSS, Reason.PLATFORM, Reason.POSITION_FULL, Reason.TAIL_LOSS, Reason.LIQUIDITY_LOW]
+    "why", [Reason.DAILY_LOSS, Reason.CHAIN_BEHIND, Reason.POSITION_FULL, Reason.TAIL_LOSS, Reason.LIQUIDITY_LOW]
 )
 def test_leaving_is_allowed_where_new_risk_is_not(why: Reason) -> None:
     story = holding()

@@ -6,7 +6,7 @@ import pytest
 from desk_story import OPEN_NS, SHARE, FeedState, Kind, Liquidity, OrderState, Reason, Story, Token, trading
 from inline_snapshot import snapshot
 
-from state.events import SETTLES, Source
+from state.events import SETTLES, Side, Source
 from state.orders import Act, Reject
 from state.platform import PLATFORM_CODES, PLATFORM_REASONS, UNSETTLED, PlatformCode
 from state.reasons import WORDS
@@ -38,9 +38,10 @@ def head(story: Story, second: float, gwei: float = 30.0, age_s: float = 2.0) ->
 
 
 def go_on(story: Story, first_s: int, last_s: int) -> None:
-    """Let time pass with a price and a book a second, and the desk on call."""
+    """Let time pass with a price, a sale and a book a second, and the desk on call."""
     for second in range(first_s, last_s):
         story.price(second, 99_990.0 + 20.0 * (second % 2))
+        story.trade(second + 0.3, Side.SELL, 4_900, 400)
         story.book(second + 0.5, 4_900, 5_100)
 
 
@@ -262,7 +263,7 @@ def test_the_story_of_a_chain_that_stalls() -> None:
         go_on(story, second, second + 1)
     assert story.lines == snapshot(
         [
-            "59.5 s: desk stands aside: CHAIN_BEHIND",
+            "59.5 s: desk stands aside: EDGE_THIN",
             "60 s: desk stands aside: CHAIN_BEHIND",
             "61 s: desk stands aside: CHAIN_BEHIND",
             "61.5 s: blocks come again",

@@ -43,6 +43,7 @@ def calm(until_s: int, **params: float) -> Story:
         for number, source in enumerate(EXCHANGES):
             story.price(second + 0.1 + number / 100, 99_990.0 + 20.0 * (second % 2), source=source)
             trade(story, second + 0.2 + number / 100, source, Side(second % 2), 0.5)
+        story.trade(second + 0.3, Side.SELL, 4_900, 400)
     return story
 
 
@@ -97,7 +98,7 @@ def test_a_price_that_leaves_the_others_is_not_trusted_while_it_is_alone() -> No
 
 
 def test_the_desk_stands_aside_and_its_quote_is_pulled() -> None:
-    story = calm(244)
+    story = calm(244, take_edge_bps=10.0, arm_bps=2_000)
     story.answers = True
     story.book(244.5, 4_900, 5_100)
     sweep(story, 245, (Source.BINANCE,), Side.SELL)

@@ -229,7 +229,7 @@ def test_another_format_another_layout_and_another_file_are_refused_by_name(tmp_
     assert other != content
     _with_checksum(path, content, other, 1)
     with pytest.raises(
-        JournalForeign, match=r"events of layout 0\w+ version 1, this code reads \w+ version 1; read it"
+        JournalForeign, match=r"events of layout 0\w+ version 2, this code reads \w+ version 2; read it"
     ):
         read_all(tmp_path / "j")
     _with_checksum(path, content, content[:4] + b"\x63\x00" + content[6:], 0)

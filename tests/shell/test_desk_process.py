@@ -3,18 +3,26 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from desk_views import decided, view_of
-from sessions import desk_process
 
 from infra.shell.desk import NUMBERED
 from infra.shell.desk_process import Answer, DeskFault, DeskProcess
 from state.desk import Mandate
 from state.params import default_params
 from state.records import layout
+
+
+@pytest.fixture(scope="module", name="process")
+def fixture_process() -> Iterator[DeskProcess]:
+    """Give a process that no session has asked before."""
+    with DeskProcess().ready() as process:
+        yield process
+
 
 PARAMS = np.asarray(default_params()).tobytes()
 
@@ -35,9 +43,9 @@ def told(process: DeskProcess, *views: bytes) -> list[Answer | DeskFault]:
     return asyncio.run(run())
 
 
-def test_it_answers_to_the_byte_what_the_fused_desk_comes_to() -> None:
+def test_it_answers_to_the_byte_what_the_fused_desk_comes_to(process: DeskProcess) -> None:
     views = [view_of(), view_of(p_fair=0.5), view_of(phase_code=1)]
-    answers = told(desk_process(), *(view.tobytes() for view in views))
+    answers = told(process, *(view.tobytes() for view in views))
     for view, answer in zip(views, answers, strict=True):
         assert isinstance(answer, Answer) and answer.fault == ""
         mandate = np.frombuffer(bytearray(answer.mandate), layout(Mandate))
@@ -47,8 +55,8 @@ def test_it_answers_to_the_byte_what_the_fused_desk_comes_to() -> None:
         assert mandate.tobytes() == fused.tobytes()
 
 
-def test_a_run_that_fails_is_told_as_a_fault_and_the_next_one_is_answered() -> None:
-    fault, answer = told(desk_process(), b"not a view", view_of().tobytes())
+def test_a_run_that_fails_is_told_as_a_fault_and_the_next_one_is_answered(process: DeskProcess) -> None:
+    fault, answer = told(process, b"not a view", view_of().tobytes())
     assert isinstance(fault, DeskFault) and "the LangGraph desk failed: ValueError" in str(fault)
     assert isinstance(answer, Answer)
 
