@@ -242,6 +242,7 @@ class Run:
             if now_ns - checked_ns >= NS_PER_S:
                 checked_ns = now_ns
                 self.engine.check()
+                shell.tell(_chain_head(now_ns))
 
     def _step_ns(self) -> int:
         now_ns = self.clock.now_ns()
@@ -279,6 +280,14 @@ class Run:
             broken.append(f"cash: the core has {ours}, the venue {theirs}")
 
 
+def _chain_head(now_ns: int) -> Rows:
+    """Say that the chain has made a block just now, at a usual fee."""
+    seen = np.zeros(1, EVENT)
+    seen["kind_code"], seen["source_code"], seen["value_usd"] = Kind.CHAIN_SEEN, Source.POLYGON, 30.0
+    seen["ref_id"] = now_ns - NS_PER_S
+    return seen
+
+
 def _said(word: Word) -> Rows:
     told = np.zeros(1, EVENT)
     told["kind_code"], told["source_code"], told["code_id"] = Kind.OPERATOR_SAID, Source.OPERATOR, word
@@ -294,7 +303,8 @@ def _params(chance: np.random.Generator) -> Params:
         "take_edge_bps": float(chance.choice((10, 60))), "quote_edge_bps": float(chance.choice((10, 80))),
         "keep_edge_bps": 0.0, "cooldown_ns": float(chance.choice((0, 300))) * NS_PER_MS, "arm_bps": 500.0,
         "requote_ns": 50.0 * NS_PER_MS, "interval_z": 0.5, "hold_sd_ratio": 0.0, "fair_weight_ratio": 1.0,
-        "liquidity_micros": 10_000.0 * MICROS, "pause_e_log": 10.0, "may_exit_count": float(chance.integers(0, 2)),
+        "liquidity_micros": 10_000.0 * MICROS, "pause_e_log": 10.0, "platform_calm_ns": 1.0 * NS_PER_S,
+        "may_exit_count": float(chance.integers(0, 2)),
     }  # fmt: skip
     return default_params(drawn)
 

@@ -31,7 +31,7 @@ SWITCHES: Final[tuple[tuple[Fault, str, float, float], ...]] = (
     (Fault.CLOUDFLARE, "/order", 0.0, 0.03),
     (Fault.UNAUTHORIZED, "", 0.0, 0.03),
     (Fault.VERSION_MISMATCH, "/order", 0.0, 0.03),
-    (Fault.FAILED_TRADE, "", 0.3, 0.35),
+    (Fault.FAILED_TRADE, "", 0.4, 0.6),
     (Fault.RETRYING_TRADE, "", 0.5, 0.20),
     (Fault.DELAYED_STATUS, "", 2_000.0, 0.15),
     (Fault.TICK_CHANGE, "", 0.001, 0.15),
@@ -58,11 +58,11 @@ class Weather:
         )
         self.until_ns = until_ns
         wild = mood.uniform(0.0, 1.0)
-        self.request_odds = wild * mood.dirichlet((1.0, 1.0, 1.0)) * 0.3
+        self.request_odds = wild * mood.dirichlet((1.0, 1.0, 1.0)) * 0.6
         self.slow_ms = float(mood.choice((5.0, 30.0, 150.0, 800.0)))
         self.frame_lost, self.frame_twice, self.frame_late = wild * mood.uniform(0.0, 0.3, 3)
         self.late_ms = float(mood.choice((20.0, 300.0, 3_000.0)))
-        self.rows_lost = wild * mood.uniform(0.0, 0.2)
+        self.rows_lost = wild * mood.choice((0.0, 0.0, 0.0, 0.05))
         self.switches = self._switched(mood, from_ns, until_ns)
         halts = mood.integers(0, 3) if mood.uniform() < 0.3 else 0
         self.halts_ns = sorted(int(each) for each in mood.integers(from_ns, until_ns, halts))
@@ -73,7 +73,7 @@ class Weather:
         for fault, where, value, share in SWITCHES:
             if mood.uniform() < share:
                 since_ns = int(mood.integers(from_ns, until_ns))
-                span_ns = int(mood.uniform(1.0, 15.0) * NS_PER_S)
+                span_ns = int(mood.uniform(1.0, 25.0) * NS_PER_S)
                 switches.append(Switch(fault, where, since_ns, min(since_ns + span_ns, until_ns), value))
         return switches
 

@@ -142,7 +142,9 @@ async def _live(
             who = plan.identity or plan.key
             if books is not None and gateway is not None and rest is not None and who is not None:
                 opened = payouts(plan.addresses, shell, books, rest, who, plan.wallet)
-                tasks.append(asyncio.create_task(see_paid(await stack.enter_async_context(opened), shell)))
+                settling = await stack.enter_async_context(opened)
+                gateway.merger = settling.merge
+                tasks.append(asyncio.create_task(see_paid(settling, shell)))
             if watch is not None:
                 tasks.append(asyncio.create_task(watch.run()))
             if plan.arming is not None:
@@ -214,8 +216,10 @@ def _kill_switch(
 
     def lifted() -> None:
         if plan.mode == "demo":
-            said = np.zeros(1, EVENT)
-            said["kind_code"], said["source_code"], said["code_id"] = Kind.OPERATOR_SAID, Source.OURSELVES, Word.RESUME
+            said = np.zeros(2, EVENT)
+            said["kind_code"], said["source_code"] = Kind.OPERATOR_SAID, Source.OURSELVES
+            said["code_id"] = Word.ARM, Word.RESUME
+            said["ref_id"][0] = plan.cash_micros  # play money: all of it may be risked
             shell.halted_why = ""
             shell.tell(said)
 
