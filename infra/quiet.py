@@ -2,6 +2,8 @@
 
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 YOUNG: Final = 20_000
@@ -10,12 +12,18 @@ SWITCH_S: Final = 0.0005
 """After so long a thread that works in the background hands over; by default it keeps the others waiting for 5 ms."""
 
 
-def quieten() -> None:
+@contextmanager
+def quiet() -> Iterator[None]:
     """Keep the collector away from all that is loaded by now, and background threads from holding up the loop.
 
-    Called once, when a process has loaded what it needs and before it serves.
+    Entered once, when a process has loaded what it needs and before it serves. At its end all is given back to the
+    collector: libraries that look for leaks as the interpreter ends would find everything that is frozen.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 20, 50)
     sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        gc.unfreeze()

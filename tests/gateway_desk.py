@@ -70,7 +70,8 @@ class Desk:
         """All that the core has heard of orders that had left, in words."""
         rows = self.rows
         on_its_way = np.isin(rows["code_id"], (OrderState.SIGNED, OrderState.SENT))
-        return in_words(rows[(rows["kind_code"] != Kind.ORDER_CHANGED) | ~on_its_way])
+        on_chain = np.isin(rows["kind_code"], (Kind.FILL_MINED, Kind.FILL_CONFIRMED))  # takes its own time
+        return in_words(rows[((rows["kind_code"] != Kind.ORDER_CHANGED) | ~on_its_way) & ~on_chain])
 
     @property
     def all_words(self) -> list[str]:

@@ -108,10 +108,9 @@ def examined(visit: "Visit") -> "Findings":
     import uvloop
 
     from infra.doctor.doctor import examine
-    from infra.quiet import quieten
+    from infra.quiet import quiet
 
-    quieten()
-    with progress("looking") as told:
+    with quiet(), progress("looking") as told:
         return uvloop.run(examine(replace(visit, told=told)))
 
 

@@ -166,7 +166,7 @@ def run_plan(
     """Live a session to its end, with a screen on a terminal and lines elsewhere; gives its summary."""
     import uvloop
 
-    from infra.quiet import quieten
+    from infra.quiet import quiet
     from infra.shell.face import Face
     from infra.shell.live import live
     from infra.terminal.glance import Mode
@@ -188,8 +188,8 @@ def run_plan(
             await live(plan, face)
         return face.summary(words)
 
-    quieten()
-    return uvloop.run(run())
+    with quiet():
+        return uvloop.run(run())
 
 
 def show_session(told: dict[str, Any], as_json: bool) -> None:

@@ -62,14 +62,14 @@ def venue(
     import uvloop
 
     from infra.clock import WALL
-    from infra.quiet import quieten
+    from infra.quiet import quiet
 
     now_ns = WALL.now_ns() if today else 0
     played = _generated(market, windows, seed, speed, now_ns) if replay is None else _recorded(replay, now_ns)
     script = _script(faults, played.origin_ns)
     settings: dict[str, Any] = {"speed_ratio": speed, "seed": seed, "cash_micros": round(cash * 1e6), "script": script}
-    quieten()
-    why = uvloop.run(_serve(played, settings, write, as_json=as_json, with_parent=with_parent))
+    with quiet():
+        why = uvloop.run(_serve(played, settings, write, as_json=as_json, with_parent=with_parent))
     note(f"closed: {why}")
 
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from infra.compile_cache import prepare
-from infra.quiet import quieten
+from infra.quiet import quiet
 from infra.shell.desk_process import READY, Answer, Ask
 
 
@@ -27,25 +27,25 @@ def work(pipe: "Connection[Any, Any]") -> None:
     blank: Any = np.zeros(1, layout(RECORDS["market"]))
     with asyncio.Runner() as runner:
         runner.run(run_desk(desk, default_params(), blank[0]))
-        quieten()
-        pipe.send_bytes(READY)
-        while True:
-            try:
-                ask = decoder.decode(pipe.recv_bytes())
-            except EOFError:
-                return
-            mandate, fault = b"", ""
-            try:
-                params: Any = np.frombuffer(bytearray(ask.params), layout(Params))[0]
-                view: Any = np.frombuffer(bytearray(ask.market), layout(RECORDS["market"]))[0]
-                final = runner.run(run_desk(desk, params, view))
-            except Exception as error:  # boundary: a fault in a run is told, and ends the session that asked
-                fault = f"{type(error).__name__}: {error}"
-            else:
-                packed: Any = np.zeros(1, layout(Mandate))
-                packed[0] = final["mandate"]
-                mandate = packed.tobytes()
-            pipe.send_bytes(encoder.encode(Answer(ask.ticket, mandate, fault, time.process_time())))
+        with quiet():
+            pipe.send_bytes(READY)
+            while True:
+                try:
+                    ask = decoder.decode(pipe.recv_bytes())
+                except EOFError:
+                    return
+                mandate, fault = b"", ""
+                try:
+                    params: Any = np.frombuffer(bytearray(ask.params), layout(Params))[0]
+                    view: Any = np.frombuffer(bytearray(ask.market), layout(RECORDS["market"]))[0]
+                    final = runner.run(run_desk(desk, params, view))
+                except Exception as error:  # boundary: a fault in a run is told, and ends the session that asked
+                    fault = f"{type(error).__name__}: {error}"
+                else:
+                    packed: Any = np.zeros(1, layout(Mandate))
+                    packed[0] = final["mandate"]
+                    mandate = packed.tobytes()
+                pipe.send_bytes(encoder.encode(Answer(ask.ticket, mandate, fault, time.process_time())))
 
 
 def main() -> None:

@@ -254,7 +254,7 @@ def test_what_was_missed_while_the_channel_was_away_is_told_when_it_is_back() ->
             account = desk.venue.engine.accounts[desk.gateway.news.api_key]
             bid = account.orders[desk.recorded[0][1]]
             await desk.until_true(lambda: not bid.is_open, "the first bid is filled")
-            assert not any("filled" in line for line in desk.words)
+            assert not any("filled" in line for line in desk.words), desk.words
             desk.deaf = False
             desk.gateway.reconnected()
             await desk.until("order 1: DONE")

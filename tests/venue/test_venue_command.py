@@ -160,7 +160,8 @@ def test_a_venue_ends_in_order_when_it_is_asked_to(tmp_path: Path) -> None:
     [
         (
             ["--market", "gold"],
-            "--market gold: no market 'gold'; there are efficient, late-makers, point-makers, stale-quotes, demo, busy",
+            "--market gold: no market 'gold'; there are efficient, late-makers, point-makers, stale-quotes, demo, "
+            "busy, rushed",
         ),
         (["--faults", "none.toml"], "none.toml: no such file; write tables [[fault]] into it"),
         (["--write", "none/venue.json"], "none/venue.json: there is no folder none; make it first"),

@@ -157,6 +157,7 @@ def test_rows_30_and_31_no_order_leaves_by_a_clients_own_poster() -> None:
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
                 names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
                 found += [f"{file.name}: {name}" for name in names if name.split(".")[0] in CLIENTS]
-                if isinstance(node, ast.Attribute) and node.attr.startswith(("place_", "create_and_post")):
-                    found.append(f"{file.name}: {node.attr}")
+                call = node.func if isinstance(node, ast.Call) else None
+                if isinstance(call, ast.Attribute) and call.attr.startswith(("place_", "create_and_post")):
+                    found.append(f"{file.name}: {call.attr}")
     assert not found, "the order path signs and posts by itself"
