@@ -33,14 +33,16 @@ class Cancelling:
         counts: Counts by words.
         halt: Is told what a person must mend.
         find: Asks what became of an order that cannot be cancelled any more.
+        read_trades: Asks for all our trades in a token's market.
     """
 
     def __init__(
         self, rest: Rest, clock: Clock, news: OrderNews, put: Callable[[Rows], None], counts: Counter[str],
         halt: Callable[[str], None], find: Callable[[KnownOrder], Awaitable[None]],
+        read_trades: Callable[[str], Awaitable[None]],
     ) -> None:  # fmt: skip
         self._rest, self._clock, self.news, self._put, self.counts = rest, clock, news, put, counts
-        self.halt, self._find = halt, find
+        self.halt, self._find, self._read_trades = halt, find, read_trades
 
     async def cancel(self, hashes: Sequence[str]) -> None:
         """Cancel orders by hash, in one request as far as they fit into one."""
@@ -83,6 +85,25 @@ class Cancelling:
                 return reply
         return reply
 
+    async def _end(self, hashes: Sequence[str]) -> None:
+        """Tell that orders are cancelled, once every match that was quicker is known.
+
+        The answer does not say what has matched, and news of it may be seconds behind: an order that is told as over
+        before its last fill would free money that is spent. Where the trades cannot be read, the user channel says how
+        the order ended, or the core asks to cancel it once more.
+        """
+        known = [order for each in hashes if (order := self.news.orders.get(each)) is not None]
+        self.counts["cancelled"] += len(hashes)
+        for token_id in {order.token_id for order in known}:
+            try:
+                await self._read_trades(token_id)
+            except NoAnswer:
+                self.counts["cancelled, trades unread"] += 1
+                continue
+            for order in known:
+                if order.token_id == token_id:
+                    self._put(self.news.cancelled(order.order_hash, self._clock.now_ns()))
+
     async def _cancels_answered(self, reply: Reply | None, hashes: Sequence[str]) -> None:
         now_ns = self._clock.now_ns()
         message = reply.message if reply is not None and reply.status == 200 else None
@@ -93,9 +114,7 @@ class Cancelling:
             for order_hash in hashes:
                 self._put(self.news.not_cancelled(order_hash, reject, now_ns))
             return
-        for order_hash in message.canceled:
-            self.counts["cancelled"] += 1
-            self._put(self.news.cancelled(order_hash, now_ns))
+        await self._end(message.canceled)
         for order_hash, words in message.not_canceled.items():
             self.counts["not cancelled"] += 1
             order = self.news.orders.get(order_hash)

@@ -99,7 +99,9 @@ class Gateway:
         self._began_ns = clock.now_ns()
         self._tasks: set[asyncio.Task[None]] = set()
         self.inquiry = Inquiry(rest, clock, self.news, self._put, self.counts)
-        self.cancelling = Cancelling(rest, clock, self.news, self._put, self.counts, self.halt, self.inquiry.find)
+        self.cancelling = Cancelling(
+            rest, clock, self.news, self._put, self.counts, self.halt, self.inquiry.find, self.inquiry.read_trades
+        )
         self.heeding = Heeding(
             rest, clock, self.throttle, self.cancelling, self.inquiry, self.counts, self.halt, self._alarm, self._spawn
         )
