@@ -14,6 +14,7 @@ from evals.generator import DEMO, open_s
 from infra.clock import monotonic_ns
 from infra.proofs.fault_desks import CASH_MICROS, LOOK_S, Desk, Unseen, a_desk
 from infra.shell.core import Core
+from infra.shell.desk_process import DeskProcess
 from infra.venue_next_door.faults import Fault, Switch
 from infra.venue_next_door.markets import SETTLED_S, Market
 from infra.venue_next_door.nouns import BookShown, Window
@@ -168,21 +169,23 @@ class Day:
     async def hand(self) -> AsyncIterator[Desk]:
         """Open an account of its own with the desk's gateway and streams, and no core."""
         self.hands_count += 1
-        async with a_desk(self.venue, self.scratch / f"hand-{self.hands_count}", None) as hand:
+        async with a_desk(self.venue, self.scratch / f"hand-{self.hands_count}") as hand:
             await self.until(lambda: len(hand.shell.listings) >= 2, "the hand knows windows", 60.0)
             yield hand
 
 
 @asynccontextmanager
 async def a_day(scratch: Path, *, speed: float = SPEED, windows: int = 5, seed: int = 4) -> AsyncIterator[Day]:
-    """Open a venue and the desk in it, a little before the first window opens."""
+    """Open a venue and the desk in it, a little before the first window opens; what takes seconds comes before."""
     core = _warm_core()
     market = _quiet_market(windows, seed)
-    async with (
-        VenueServer.open(market, speed_ratio=speed, seed=seed, cash_micros=CASH_MICROS) as venue,
-        a_desk(venue, scratch / "desk", core) as desk,
-    ):
-        yield Day(venue, desk, scratch)
+    with DeskProcess() as process:
+        await asyncio.to_thread(process.ready)
+        async with (
+            VenueServer.open(market, speed_ratio=speed, seed=seed, cash_micros=CASH_MICROS) as venue,
+            a_desk(venue, scratch / "desk", core, process) as desk,
+        ):
+            yield Day(venue, desk, scratch)
 
 
 def _quiet_market(windows: int, seed: int) -> Market:

@@ -207,7 +207,9 @@ def _halt(shell: Shell, why: str) -> None:
 
 
 @asynccontextmanager
-async def a_desk(venue: VenueServer, folder: Path, core: Core | None) -> AsyncIterator[Desk]:
+async def a_desk(
+    venue: VenueServer, folder: Path, core: Core | None = None, process: DeskProcess | None = None
+) -> AsyncIterator[Desk]:
     """Put a desk together as a live session does: `infra/shell/live.py`, with everything within reach."""
     clock = venue.clock
     key = throwaway_key()
@@ -228,9 +230,6 @@ async def a_desk(venue: VenueServer, folder: Path, core: Core | None) -> AsyncIt
             halted=lambda why: _halt(found[0], why),
         )  # fmt: skip
         stack.push_async_callback(gateway.close)
-        process = None
-        if core is not None:
-            process = await asyncio.to_thread(stack.enter_context(DeskProcess()).ready)
         shell = Shell(
             clock=clock, intake=intake, session=journal, core=core, door=gateway, news=gateway,
             prepare=gateway.prepare, desk=process,

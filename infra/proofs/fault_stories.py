@@ -323,11 +323,14 @@ async def _not_hydrated(day: Day) -> Seen:
         window = day.window(3)
         await day.until(lambda: window.slug in hand.shell.slots.taken, "the catalogue tells of the window", 60.0)
         order = hand.place(window, 4_000, 10)
-        await day.until(
-            lambda: any("REJECTED" in line or "NONE" in line for line in hand.story_of(order)),
-            "an order is refused",
-            60.0,
-        )
+        try:
+            await day.until(
+                lambda: any("REJECTED" in line or "NONE" in line for line in hand.story_of(order)),
+                "an order is refused",
+                60.0,
+            )
+        except Unseen as unseen:
+            raise Unseen(f"{unseen}; heard {hand.story_of(order)}, counted {dict(hand.gateway.counts)}") from None
         slot = desk.shell.slots.taken[window.slug]
         if window.hydrated_ns or desk.market(slot)["books"]["valid"].any():
             raise Unseen("a window without tokens on the CLOB has no books")
