@@ -7,6 +7,7 @@ from infra.feeds.frames import Wire
 from infra.proofs.fault_days import Day, Play, Seen, Story
 from infra.proofs.fault_desks import Unseen
 from infra.streams.clock_offset import Verdict
+from infra.streams.life import State
 from infra.venue_next_door.faults import Fault
 from state.events import FeedState, Kind, Source, StrikeSource, Word
 from state.reasons import Reason
