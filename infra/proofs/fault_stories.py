@@ -1,6 +1,6 @@
 """Stories of feeds, prices, clocks and windows that go wrong: what happened at the venue, and what the desk did."""
 
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Final
 
 from infra.feeds.frames import Wire
@@ -211,17 +211,14 @@ async def _oracle_gap(day: Day) -> Seen:
     thin = {Reason.COVERAGE_THIN, Reason.STRIKE_UNKNOWN}
     with day.on(Fault.ORACLE_GAP):
         await day.until(lambda: polybolt.silences > before, "the watchdog cuts PolyBolt", 25.0)
-        # Doubt: the snapshot of each reconnection repeats the last price, and may pass for news of PolyBolt.
-        with suppress(Unseen):
-            await day.until(lambda: rtds.life.generation > called, "RTDS is called in", 25.0)
-        told = "RTDS was called in" if rtds.life.generation > called else "PolyBolt was connected anew each time"
+        await day.until(lambda: rtds.life.generation > called, "RTDS is called in", 25.0)
         await day.at(1, 268.0)
     back_ns = day.now_ns
     await day.until(lambda: bool(thin & desk.asides_since(since_ns)), "the desk stands aside", 120.0)
     await day.until(lambda: max(polybolt.last_data_ns, rtds.life.last_data_ns) > back_ns, "prices come again", 60.0)
     return Seen(
         f"the settlement stream said nothing for {_s(back_ns - since_ns)} around the end of a window",
-        f"the watchdog cut PolyBolt, {told}; seconds of the average were missing, so it stood aside "
+        "the watchdog cut PolyBolt, RTDS was called in; seconds of the average were missing, so it stood aside "
         f"({', '.join(sorted(each.name for each in thin & desk.asides_since(since_ns)))}); prices were heard again",
     )
 

@@ -52,6 +52,8 @@ LIMITS_S: Final[Mapping[Wire, Mapping[Phase, float]]] = {
 ours: the touch of an open window changes 73 times a minute (reference 2.7), the settlement stream speaks every second
 and loses 3 % of them on RTDS (4.3), Bybit repeats itself after 3 s of quiet (6.2)."""
 
+SNAPSHOT_S: Final = 1.0
+"""What PolyBolt says within so long of connecting may be its snapshot, which repeats the last price."""
 FALLBACK_AFTER_S: Final = 15.0
 FALLBACK_UNTIL_S: Final = 30.0
 """RTDS is called in when PolyBolt has said nothing for so long, and let go when it has been well for so long."""
@@ -96,6 +98,8 @@ class Watchdog:
     _began_ns: int = 0
     _ill_ns: int = 0
     """When PolyBolt was last found wanting."""
+    _spoke_ns: int = 0
+    """When PolyBolt last said something that no snapshot says: each connection begins with what was known before."""
     _looked_ns: int = 0
 
     async def run(self) -> None:
@@ -139,7 +143,10 @@ class Watchdog:
             return
         patience_ns = round(FALLBACK_AFTER_S * NS_PER_S + GRACE_REAL_NS * self.clock.speed_ratio)
         life = polybolt.life
-        heard = now_ns - max(life.last_data_ns, self._began_ns) <= patience_ns
+        snapshot_ns = round(SNAPSHOT_S * NS_PER_S + GRACE_REAL_NS * self.clock.speed_ratio)
+        if life.last_data_ns > life.connected_ns + snapshot_ns:
+            self._spoke_ns = life.last_data_ns
+        heard = now_ns - max(self._spoke_ns, self._began_ns) <= patience_ns
         if life.state is not State.STOPPED and heard:
             if rtds.wanted and life.state is State.UP and now_ns - self._ill_ns > FALLBACK_UNTIL_S * NS_PER_S:
                 rtds.want(False, "PolyBolt is back")
