@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.addresses import PRODUCTION, Addresses
+from infra.hedge.settings import HedgeSettings, HedgeUnclear, hedge_from
 from state.params import BOUNDS, OutOfBounds, Params, UnknownParameter, checked, default_params, difference
 
 SECTION: Final = "params"
 ADDRESSES: Final = "addresses"
+HEDGE: Final = "hedge"
 
 
 class SettingsRefused(ValueError):
@@ -48,12 +50,13 @@ def _of_file(file: Path) -> dict[str, Any]:
         told = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsRefused(f"{file}: not TOML ({error}); write lines `name = value` under [{SECTION}]") from error
-    odd = sorted(set(told) - {SECTION, ADDRESSES})
+    odd = sorted(set(told) - {SECTION, ADDRESSES, HEDGE})
     if odd:
         raise SettingsRefused(
-            f"{file}: unknown key {odd[0]!r}; parameters stand under [{SECTION}], servers under [{ADDRESSES}]"
+            f"{file}: unknown key {odd[0]!r}; parameters stand under [{SECTION}], servers under [{ADDRESSES}], "
+            f"the hedge under [{HEDGE}]"
         )
-    for name in (SECTION, ADDRESSES):
+    for name in (SECTION, ADDRESSES, HEDGE):
         if not isinstance(told.get(name, {}), dict):
             raise SettingsRefused(f"{file}: {name} is no section; begin it with a line [{name}]")
     return told
@@ -77,6 +80,23 @@ def read_addresses(file: Path | None = None) -> Addresses:
             raise SettingsRefused(f"{file}: {name} = {value!r} must begin with {' or '.join(kinds)}")
         told[name] = value.rstrip("/")
     return replace(PRODUCTION, **told)
+
+
+def read_hedge(file: Path | None = None, where: str = "") -> HedgeSettings:
+    """Give the hedge that a settings file's section `[hedge]` wants; off where nothing says otherwise.
+
+    Args:
+        file: TOML; None for the defaults.
+        where: The place, if the command line names one.
+
+    Raises:
+        SettingsRefused: a name that there is not, or a value that cannot stand.
+    """
+    section = _of_file(file).get(HEDGE, {}) if file is not None else {}
+    try:
+        return hedge_from(section, where)
+    except HedgeUnclear as error:
+        raise SettingsRefused(f"{file}: {error}" if file is not None else str(error)) from None
 
 
 def _of_change(change: str) -> tuple[str, float]:

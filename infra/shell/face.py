@@ -11,6 +11,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from infra.clock import monotonic_ns
+from infra.hedge.hedge_watch import HedgeWatch
 from infra.shell.restart import ENDS
 from infra.shell.shell import Shell
 from infra.streams.life import Health
@@ -44,6 +45,7 @@ class Face:
     tally: Tally = field(default_factory=Tally)
     shell: Shell | None = None
     streams: Streams | None = None
+    hedge: HedgeWatch | None = None
     _decisions: deque[DecisionShown] = field(default_factory=lambda: deque(maxlen=KEPT))
     _told: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
     _said: Said = field(default_factory=Said)
@@ -52,6 +54,12 @@ class Face:
     _last_aside: dict[int, tuple[int, int]] = field(default_factory=dict)
     _began_ns: int = field(default_factory=monotonic_ns)
     _began_cpu_s: float = field(default_factory=lambda: _cpu_s())
+
+    def begin(self, shell: Shell, hedge: HedgeWatch | None) -> None:
+        """Take in whom to watch; a hedge tells by itself what it trades."""
+        self.shell, self.hedge = shell, hedge
+        if hedge is not None:
+            hedge.tell = self._tell
 
     # What the shell tells.
 
@@ -169,6 +177,8 @@ class Face:
             latency=stages_of(shell.latency.table()), counts=self.counts(), digest=shell.core.digest(),
             replay=f"updown replay {folder}", notes=notes,
         )  # fmt: skip
+        if self.hedge is not None:
+            told["hedge"] = self.hedge.told()
         if shell.halted_why and shell.halted_why != ENDS:
             told["halted"] = shell.halted_why
         return told

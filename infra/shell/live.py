@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from infra.addresses import Addresses
 from infra.clock import Clock, monotonic_ns
+from infra.hedge.ccxt_perp import HedgeKeys
+from infra.hedge.hedge_watch import HedgeWatch
+from infra.hedge.settings import HedgeSettings
 from infra.ledger.ledger_book import LedgerBook
 from infra.ledger.session_books import session_books
 from infra.ledger.watching import BooksWatch
@@ -21,6 +24,7 @@ from infra.shell.core import COMMAND, Core
 from infra.shell.desk_process import DeskProcess
 from infra.shell.face import Face
 from infra.shell.gate_start import gate_from
+from infra.shell.hedging import hedge_of
 from infra.shell.kill import KillSwitch, kill_switch
 from infra.shell.paper import PaperVenue
 from infra.shell.payouts import payouts, see_paid, witness_of
@@ -80,6 +84,10 @@ class Plan:
     """Who trades in a live session, where the key may be held elsewhere; in its place, not beside it."""
     arming: Arming | None = None
     """A live session has one: it observes until an operator arms it."""
+    hedge: HedgeSettings = HedgeSettings()  # noqa: RUF009 - frozen
+    """Off unless it is asked for."""
+    hedge_keys: HedgeKeys | None = None
+    """Of the perpetual's exchange, unless the hedge is on paper."""
 
 
 async def live(plan: Plan, face: Face) -> None:
@@ -90,6 +98,7 @@ async def live(plan: Plan, face: Face) -> None:
         JournalForeign, JournalDamaged, JournalBusy: the folder cannot be gone on with.
         CredentialsRefused: the venue gives us no keys.
         LedgerDiffers, LedgerForeign, LedgerBusy: the books beside the journal cannot be gone on with.
+        HedgeRefused: the hedge that is wanted does not fit this session.
     """
     if plan.mode == "demo" and (abroad := plan.addresses.abroad()):
         where = f"{abroad[0]} = {getattr(plan.addresses, abroad[0])}"
@@ -117,14 +126,16 @@ async def _live(
         desk = await asyncio.to_thread(stack.enter_context(DeskProcess()).ready) if start is not None else None
         gateway, keys, rest = await stack.enter_async_context(_account(plan, intake, lambda: shell, gate))
         door, news = _door(plan, gateway)
+        hedge = _hedge(plan, start, gateway, lambda: shell)
+        heard = (face, witness_of(session, plan.clock, lambda: shell))
         shell = Shell(
             clock=plan.clock, intake=intake, session=session, core=start.core if start is not None else None,
             desk=desk, door=door, news=news, prepare=gateway.prepare if gateway is not None else None,
-            watchers=(face, witness_of(session, plan.clock, lambda: shell)), keep_frames=plan.keep_frames,
+            watchers=heard if hedge is None else (*heard, hedge), keep_frames=plan.keep_frames,
             hear_first=gateway.hear if gateway is not None else None,
         )  # fmt: skip
         stack.callback(shell.close)
-        face.shell = shell
+        face.begin(shell, hedge)
         wires = EVERY if keys is not None else EVERY - PRIVATE
         async with Streams(plan.addresses, plan.clock, intake, keys, wires=wires, seed=plan.seed) as streams:
             face.streams = streams
@@ -147,6 +158,8 @@ async def _live(
                 tasks.append(asyncio.create_task(see_paid(settling, shell)))
             if watch is not None:
                 tasks.append(asyncio.create_task(watch.run()))
+            if hedge is not None:
+                tasks.append(asyncio.create_task(hedge.run()))
             if plan.arming is not None:
                 tasks.append(asyncio.create_task(plan.arming.run()))
             try:
@@ -159,6 +172,20 @@ async def _live(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                if hedge is not None:
+                    await hedge.end()
+
+
+def _hedge(
+    plan: Plan, start: Start | None, gateway: Gateway | None, shell: Callable[[], Shell]
+) -> HedgeWatch | None:  # fmt: skip
+    def armed() -> bool:
+        is_killed = gateway is not None and gateway.is_killed()
+        return not is_killed and (plan.arming is None or plan.arming.armed is not None)
+
+    return hedge_of(
+        plan.hedge, plan.hedge_keys, plan.addresses, plan.clock, start, mode=plan.mode, shell=shell, armed=armed
+    )
 
 
 @asynccontextmanager
