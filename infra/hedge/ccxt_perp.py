@@ -140,7 +140,7 @@ class CcxtPerp:
         for each in found:
             size = float(each.get("contracts") or 0.0) * float(each.get("contractSize") or 1.0)
             total += -size if each.get("side") == "short" else size
-        return total
+        return round(total, 9)
 
     def _words(self, error: BaseException) -> str:
         return f"{self._client.id}: {type(error).__name__}: {str(error)[:120]}"
@@ -167,7 +167,7 @@ class CcxtPerp:
         except errors.NetworkError as error:
             return await self._found(name, side, type(error).__name__, was_taken=False)
         except errors.BaseError as error:
-            return Traded(Done.REFUSED, why=f"{type(error).__name__}: {str(error)[:160]}")
+            return Traded(Done.REFUSED, why=f"{type(error).__name__}: {str(error)[:240]}")
         if told.get("filled") is None:  # Bybit and OKX answer with no more than the order's ids
             return await self._found(name, side, "taken", was_taken=True)
         return self._traded(told, side)

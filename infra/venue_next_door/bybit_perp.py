@@ -225,7 +225,8 @@ def _order_of(order: PerpOrder) -> dict[str, Any]:
     return {
         "symbol": order.symbol, "orderId": str(order.order_id), "orderLinkId": order.name,
         "orderType": "Limit" if order.limit_usd else "Market", "orderStatus": "Filled" if order.usd else "Cancelled",
-        "side": "Buy" if order.coins > 0 else "Sell", "price": f"{order.limit_usd:.2f}", "qty": f"{abs(order.coins):.3f}",
+        "side": "Buy" if order.coins > 0 else "Sell", "price": f"{order.limit_usd:.2f}",
+        "qty": f"{abs(order.coins):.3f}",
         "avgPrice": f"{order.usd:.2f}" if order.usd else "", "cumExecQty": f"{order.filled:.3f}", "leavesQty": "0.000",
         "cumExecValue": f"{order.filled * order.usd:.5f}", "cumExecFee": f"{order.fee_usd:.8f}",
         "cumFeeDetail": {"USDT": f"{order.fee_usd:.8f}"} if order.usd else {}, "timeInForce": "IOC",
