@@ -79,7 +79,7 @@ def lived(folder: Path, hedge: HedgeSettings, perps: Perps, lines: list[str] | N
 def test_a_perpetual_next_door_leans_against_the_desk_and_is_flat_at_the_end(where: str, tmp_path: Path) -> None:
     perps, lines = Perps(), list[str]()
     told = lived(tmp_path / "journal", replace(HEDGED, where=where), perps, lines)
-    assert told["orders"]["placed"] > 0
+    assert told["orders"]["placed"] > 0, told["desk"]
     hedge = told["hedge"]
     assert hedge["orders_filled"] >= 2, "it went in and out"
     assert hedge["position_coins"] == 0.0 and not hedge["stopped"]
