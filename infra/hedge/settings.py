@@ -40,7 +40,7 @@ class HedgeSettings:
     fee_bps: float = 5.0
     """Of the taker: Binance USD-M and OKX without tier; Bybit takes 5.5."""
     funding_bps: float = 1.0
-    """Charged in our figures for every eight hours, long or short alike: what it really is changes, and may be a gain."""
+    """Charged in our figures every eight hours, long or short: what it really is changes, and may be a gain."""
     aversion_per_usd: float = 0.01
     """How much is paid to be rid of variance: half of this times dollars squared is worth as many dollars."""
 

@@ -1,4 +1,4 @@
-"""The hedge of a session: what it may do while the desk is armed, halted, faulty or at its end, and what its books say."""
+"""The hedge of a session: what it may do while the desk is armed, halted, faulty or at its end, and its own books."""
 
 import asyncio
 from dataclasses import dataclass, field
