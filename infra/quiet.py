@@ -8,8 +8,10 @@ from typing import Final
 
 YOUNG: Final = 20_000
 """Objects made before the collector looks at the young ones; its default, 700 to 2,000, is one message's worth."""
-SWITCH_S: Final = 0.0005
-"""After so long a thread that works in the background hands over; by default it keeps the others waiting for 5 ms."""
+SWITCH_S: Final = 0.00005
+"""After so long a thread hands over to one that waits; by default it keeps it waiting for 5 ms.
+
+So short that the journal's thread sends the disk to work while an order is being signed, not when it has been."""
 
 
 @contextmanager

@@ -100,6 +100,7 @@ async def live(plan: Plan, face: Face) -> None:
     orders = start is not None and plan.mode in ("demo", "live")
     gate = gate_from(plan.folder, start.played, plan.params, plan.clock.now_ns()) if start and orders else None
     session = Session(plan.folder, created_ns=plan.clock.now_ns(), code=plan.code)
+    session.orders_leave = orders
     try:
         async with AsyncExitStack() as stack:
             books = await stack.enter_async_context(session_books(session, plan.folder)) if start is not None else None
