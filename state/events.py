@@ -161,6 +161,10 @@ class Word(IntEnum):
     """Observe only."""
     KILL = 6
     """Stop for good: only arming anew lifts it."""
+    LEAVE = 7
+    """The session ends, nothing is amiss: pull what rests."""
+    RETURN = 8
+    """The session goes on; lifts LEAVE alone, for whatever else stopped the desk stands until an operator lifts it."""
 
 
 LAST_IN_FRAME: Final = 1

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from infra.clock import monotonic_ns
 from infra.feeds.frames import READ_ERRORS
 from infra.shell.kill import KILL_FILE
-from infra.shell.restart import ENDS
+from infra.shell.restart import BEFORE
 from infra.shell.shell import Shell
 from infra.venues.gateway import Gateway
 from state.events import EVENT, Kind, Source, Word
@@ -39,7 +39,8 @@ HOURS: Final = 12.0
 OBSERVING: Final = "observe"
 DISARMED: Final = "disarmed"
 RAN_OUT: Final = "the arming ran out"
-_OURS: Final = (OBSERVING, DISARMED, RAN_OUT)
+UNARMED: Final = (OBSERVING, DISARMED, RAN_OUT)
+"""Why a session orders nothing though no halt stands."""
 
 Rows = NDArray[Any]
 
@@ -148,8 +149,8 @@ class Arming:
     def observe(self, shell: Shell, gateway: Gateway | None) -> None:
         """Begin disarmed, whatever stood before this start, and say in the folder that we can be armed."""
         self._shell, self._gateway = shell, gateway
-        before = shell.halted_why.removesuffix(" (before this start)")
-        if before not in ("", ENDS, *_OURS):
+        before = shell.halted_why.removesuffix(BEFORE)
+        if before not in ("", *UNARMED):
             self._halt_before = before
         self._disarm(OBSERVING)
         for name in (REQUEST_FILE, ANSWER_FILE):
@@ -202,7 +203,7 @@ class Arming:
             why = f"the gateway has stopped for good: {self._gateway.halt_why}; mend that and start again"
             raise ArmingRefused(why, request.nonce)
         limit_micros = self._judged(request)
-        halted = self._halt_before or (shell.halted_why if shell.halted_why not in ("", ENDS, *_OURS) else "")
+        halted = self._halt_before or (shell.halted_why if shell.halted_why not in ("", *UNARMED) else "")
         if halted and not request.resume:
             raise ArmingRefused(f"halted: {halted}; look into it, then arm with --resume", request.nonce)
         until_ns = shell.clock.now_ns() + round(request.for_s * NS_PER_S)

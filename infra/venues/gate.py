@@ -123,6 +123,8 @@ class Gate:
         """Refusals by rule."""
         self.killed_why = ""
         self.is_halted = False
+        self.is_leaving = False
+        """The session ends: no halt, and lifted when it goes on."""
         self.is_disarmed = False
         self.armed_micros = 0
         """The most that may be at risk in all; 0: no limit beyond the others."""
@@ -141,6 +143,8 @@ class Gate:
             self.is_halted = True
         elif name == "RESUME":
             self.is_halted = False
+        elif name in ("LEAVE", "RETURN"):
+            self.is_leaving = name == "LEAVE"
         elif name == "KILL":
             self.kill("the operator said so")
         elif name == "DISARM":
@@ -199,7 +203,7 @@ class Gate:
             return Refused(Bar.KILLED)
         if self.is_disarmed:
             return Refused(Bar.DISARMED)
-        return Refused(Bar.HALTED) if self.is_halted else None
+        return Refused(Bar.HALTED) if self.is_halted or self.is_leaving else None
 
     def _shape(self, wanted: Wanted, now_ns: int) -> Refused | None:
         """Hold an order against its window: known, open, of a size that the venue takes."""
