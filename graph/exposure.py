@@ -28,7 +28,39 @@ def is_at_stake(market: Market) -> bool:
 
 @compiled
 def committed_micros(world: World, slot: int) -> int:
-    """Give a window's collateral at risk: filled, resting and in flight, with fees paid and to be paid."""
+    """Give a window's collateral at risk: the most that it can still lose, whoever wins and whatever matches."""
+    if_up, if_down = losses_micros(world, slot)
+    return max(if_up, if_down, 0)
+
+
+@compiled
+def losses_micros(world: World, slot: int) -> tuple[int, int]:
+    """Give the most that a window loses if UP wins, and if DOWN does: held, resting and in flight, with fees.
+
+    The winner's shares pay a dollar each, so complete sets are no risk. What is out matches or not, whichever is worse:
+    a purchase that closes a position adds nothing, whether it comes to pass or not. Less than nothing is a gain.
+
+    Doubt: a matched share counts as ours at once, though its trade may still FAIL; a set parted so is at risk again.
+    """
+    market = world.markets[slot]
+    if not is_at_stake(market):
+        return 0, 0
+    position = market.position
+    paid = position.spent_micros + position.fees_micros
+    if_up, if_down = paid - position.up_micros, paid - position.down_micros
+    if market.orders_count > 0:
+        for row in range(ORDERS):
+            order = world.orders[row]
+            if order.state_code != OrderState.NONE and order.slot_id == slot:
+                cost = order.open_micros * int(order.price_bps) // BPS + fee_to_come_micros(market, order)
+                if_up += cost if order.token_code != 0 else max(cost - order.open_micros, 0)
+                if_down += cost if order.token_code == 0 else max(cost - order.open_micros, 0)
+    return int(if_up), int(if_down)
+
+
+@compiled
+def gross_micros(world: World, slot: int) -> int:
+    """Give what all shares of a window have cost and would cost if what is out matched, with fees: no set is netted."""
     market = world.markets[slot]
     if not is_at_stake(market):
         return 0
@@ -195,14 +227,21 @@ def risked_micros(world: World) -> int:
 
 
 @compiled
-def room_micros(world: World, slot: int) -> int:
-    """Give the collateral that one more order in this window may take at this very moment, by every limit."""
+def room_micros(world: World, slot: int, token: int) -> int:
+    """Give the collateral that one more order for a token may take at this very moment, by every limit.
+
+    It would be lost if the other token won; what this window loses if its own wins, it makes no greater. A gain that
+    the other token would bring is not lent: the shares behind it may have FAILED by then.
+    """
     params = world.params
     if not carries_risk(world, slot) and risky_windows(world) >= params.concurrent_count:
         return 0
-    room = params.position_micros - committed_micros(world, slot) - shared_cost_micros(world, slot)
+    if_up, if_down = losses_micros(world, slot)
+    at_risk = max(if_down if token == 0 else if_up, 0)
+    room = params.position_micros - at_risk - shared_cost_micros(world, slot)
     room = min(room, params.daily_loss_micros + day_pnl_micros(world))
     room = min(room, params.tail_loss_micros - tail_loss_micros(world))
     if world.armed_micros > 0:
-        room = min(room, world.armed_micros - risked_micros(world))
+        elsewhere = risked_micros(world) - max(if_up, if_down, 0)
+        room = min(room, world.armed_micros - elsewhere - at_risk)
     return max(int(room), 0)

@@ -65,7 +65,7 @@ def shares_left(world: World, slot: int, token: int, cost_bps: int) -> int:
     market = world.markets[slot]
     left = market.mandate.cap_micros - market.used_micros
     if left > 0:
-        left = min(left, room_micros(world, slot))
+        left = min(left, room_micros(world, slot, token))
     most = max(left, 0) * BPS // max(cost_bps, 1)
     return min(int(market.mandate.shares_micros[token]), most) // LOT_MICROS * LOT_MICROS
 

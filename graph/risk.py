@@ -32,7 +32,7 @@ def risk(params: Params, view: View, signal: Signal, verdict: Verdict) -> None:
     _nearer(verdict, tail_left, int(Reason.TAIL_LOSS))
     _nearer(verdict, armed_left, int(Reason.ARMED_LIMIT))
     verdict.reduce_code = Reason.NONE
-    carries_risk = view.cost_micros > 0
+    carries_risk = view.spent_micros > 0
     if view.halted_code != 0:
         verdict.reason_code = Reason.HALTED
     elif view.platform_code != 0:
@@ -119,7 +119,7 @@ def size(
             view.fee_exponent_count,
             view.held_micros[token] + view.pending_micros[token],
             view.held_micros[1 - token] + view.pending_micros[1 - token],
-            view.cost_micros,
+            view.spent_micros,
             params.bankroll_micros,
             params.kelly_ratio,
             min(verdict.cap_micros, params.order_micros),

@@ -6,6 +6,7 @@ from typing import Final
 from graph.exposure import (
     committed_micros,
     day_pnl_micros,
+    gross_micros,
     risked_micros,
     risky_windows,
     shared_cost_micros,
@@ -161,6 +162,7 @@ def _see_exposure(world: World, slot: int, view: View) -> None:
     """Add up what is at risk here, elsewhere in windows that move with this one, and on the day."""
     market = world.markets[slot]
     view.cost_micros = committed_micros(world, slot)
+    view.spent_micros = gross_micros(world, slot)
     view.other_cost_micros = shared_cost_micros(world, slot)
     view.risky_windows_count = risky_windows(world)
     view.day_pnl_micros = day_pnl_micros(world)

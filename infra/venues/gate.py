@@ -254,13 +254,14 @@ class Gate:
         if day <= -self.limits.daily_loss_micros:
             hopeless = self.books.day_micros(now_ns, at_best=True) <= -self.limits.daily_loss_micros - ROUNDING_MICROS
             return Refused(Bar.DAILY_LOSS, day, -self.limits.daily_loss_micros, core_erred=hopeless)
-        strict, mild = (window.cost_of(order, with_fees=with_fees) for with_fees in (True, False))
-        return self._over(risky, window, strict, mild)
+        return self._over(risky, window, order)
 
-    def _over(self, risky: list[BookedWindow], window: BookedWindow, strict: int, mild: int) -> Refused | None:
-        """Hold the worst case of all that is filled, resting and in flight, with this order on top, to the limits."""
+    def _over(self, risky: list[BookedWindow], window: BookedWindow, order: Sent) -> Refused | None:
+        """Hold the worst case of all that is held, resting and in flight, with this order on top, to the limits."""
         limit = self.limits.position_micros
-        here, here_mild = (window.worst_micros(with_fees=fees) + cost for fees, cost in ((True, strict), (False, mild)))
+        here, here_mild = (window.worst_micros(order, with_fees=fees) for fees in (True, False))
+        if here <= window.worst_micros():
+            return None  # whatever comes of it, no more can be lost than before
         if here > limit:
             return Refused(Bar.POSITION, here, limit, core_erred=here_mild > limit + ROUNDING_MICROS)
         others = [each for each in risky if each is not window]

@@ -86,10 +86,6 @@ class BookedWindow:
         """Say whether anything of ours is at stake in it."""
         return self.outcome < 0 and bool(self.orders or any(self.shares_micros))
 
-    def pending_micros(self, *, with_fees: bool) -> int:
-        """Give what open purchases cost if all of them match at their limits."""
-        return sum(self.cost_of(order, with_fees=with_fees) for order in self.orders.values())
-
     def cost_of(self, order: Sent, *, with_fees: bool) -> int:
         """Give the most that an order can cost: at its limit, for what is cheaper saves more than its fee is dearer."""
         if order.side != Side.BUY:
@@ -101,10 +97,29 @@ class BookedWindow:
         """Give the most that a taker is charged: the curve with exponent 1, above which none of the venue's lies."""
         return -(-shares_micros * self.fee_ppm * price_bps * (BPS - price_bps) // (_PPM * BPS * BPS)) + 1
 
-    def worst_micros(self, *, with_fees: bool = True) -> int:
-        """Give the collateral at risk: filled, resting and in flight, never below 0."""
-        fees = self.fees_micros if with_fees else 0
-        return max(self.spent_micros + fees + self.pending_micros(with_fees=with_fees), 0)
+    def worst_micros(self, more: Sent | None = None, *, with_fees: bool = True) -> int:
+        """Give the collateral at risk, never below 0: the most that is lost whichever token wins and whatever matches.
+
+        Args:
+            more: An order that is not booked yet, on top.
+            with_fees: Also what is and may be charged.
+        """
+        paid = self.spent_micros + (self.fees_micros if with_fees else 0)
+        orders = [*self.orders.values(), more] if more is not None else list(self.orders.values())
+        return max(
+            0,
+            *(
+                paid - self.shares_micros[winner] + sum(self._harm_of(each, winner, with_fees) for each in orders)
+                for winner in (0, 1)
+            ),
+        )
+
+    def _harm_of(self, order: Sent, winner: int, with_fees: bool) -> int:
+        """Give how much worse an order can make the result if a token wins; it need not match."""
+        wins = order.open_micros if order.token == winner else 0
+        if order.side == Side.BUY:
+            return max(self.cost_of(order, with_fees=with_fees) - wins, 0)
+        return max(wins - order.open_micros * order.price_bps // BPS, 0)
 
     def unpromised_micros(self, token: int) -> int:
         """Give the shares of a token that no open sale may still take."""
