@@ -79,10 +79,7 @@ def _seldom(world: World, event: Event, rulebook: NDArray[Any]) -> int:
         return _feed_changed(world, event)
     if hear_of_outside(world, event):
         return NO_SLOT
-    if _is_for_others(kind) or kind == Kind.REBATE_PAID:
-        if kind == Kind.REBATE_PAID:
-            world.money.rebates_micros += event.amount_micros
-            world.money.cash_micros += event.amount_micros
+    if _is_for_others(kind) or _hear_of_money(world, event):
         return NO_SLOT
     slot = int(event.slot_id)
     if slot >= SLOTS:
@@ -102,6 +99,20 @@ def _seldom(world: World, event: Event, rulebook: NDArray[Any]) -> int:
 def _is_for_others(kind: int) -> bool:
     """Say whether rows of a kind are for recordings, checks and the books of account: the core need not know them."""
     return kind == Kind.TOUCH_CARRIED or kind == Kind.FILL_MINED or kind == Kind.REDEEMED
+
+
+@compiled
+def _hear_of_money(world: World, event: Event) -> bool:
+    """Take in what is said of money and of no window; says whether it was that."""
+    if event.kind_code == Kind.REBATE_PAID:
+        world.money.rebates_micros += event.amount_micros
+        world.money.cash_micros += event.amount_micros
+        return True
+    if event.kind_code == Kind.DAY_CARRIED:
+        if event.ref_id == world.money.day_id:
+            world.money.day_carried_micros = event.amount_micros
+        return True
+    return False
 
 
 @compiled
@@ -236,6 +247,7 @@ def _pass_time(world: World) -> None:
     if day != world.money.day_id:
         world.money.day_id = day
         world.money.day_realized_micros = 0
+        world.money.day_carried_micros = 0
     if world.now_ns >= world.comovement.next_ns:
         see_moves(world)
     if world.now_ns >= world.platform.due_ns:

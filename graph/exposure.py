@@ -149,8 +149,8 @@ def shared_cost_micros(world: World, slot: int) -> int:
 
 @compiled
 def day_pnl_micros(world: World) -> int:
-    """Give the UTC day's result: realised, and what is held marked at the posterior less what it cost."""
-    total = world.money.day_realized_micros
+    """Give the wallet's result of the UTC day: realised, and what is held marked at the posterior less what it cost."""
+    total = world.money.day_realized_micros + world.money.day_carried_micros
     for slot in range(SLOTS):
         market = world.markets[slot]
         if carries_risk(world, slot):

@@ -33,6 +33,7 @@ means depends on the kind; the table below is the contract. Columns that a kind 
 | FILL_MINED      | as FILLED: its transaction is in a block; for the books, the core has believed it since FILLED    |
 | FILL_CONFIRMED  | as FILLED: and will stay there; for the books                                                     |
 | REDEEMED        | slot · amount_micros collateral that came for a settled window's shares; for the books            |
+| DAY_CARRIED     | ref_id UTC day since 1970 · amount_micros what other sessions of the wallet came to on it, so far |
 """
 
 from enum import IntEnum
@@ -76,6 +77,7 @@ class Kind(IntEnum):
     FILL_CONFIRMED = 26
     REDEEMED = 27
     FILL_RETRIED = 30
+    DAY_CARRIED = 31
 
 
 class Source(IntEnum):

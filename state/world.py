@@ -20,7 +20,7 @@ from state.rules import Rules
 from state.sequential import EProcess
 from state.spot import SpotFlow
 
-WORLD_VERSION: Final = 4
+WORLD_VERSION: Final = 5
 
 OUTCOME_UNKNOWN: Final = 255
 
@@ -167,6 +167,8 @@ class Ledgered(Record):
     cash_micros: I64
     day_id: I64
     day_realized_micros: I64
+    day_carried_micros: I64
+    """What other sessions of the same wallet came to on this day: it counts for the day's loss, and is not our cash."""
     fees_micros: I64
     rebates_micros: I64
     settled_count: I64

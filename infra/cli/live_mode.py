@@ -95,9 +95,12 @@ def _lease(visit: "Visit") -> "Lease":
 def _plan(visit: "Visit", findings: "Findings", *, windows: int, seconds: float, seed: int, frames: bool) -> "Plan":
     from infra.shell.arming import Arming
     from infra.shell.live import Plan
+    from infra.shell.wallet_day import WalletBooks
     from infra.version import code_name
 
     assert visit.identity is not None
+    books = WalletBooks.of(visit.leases, visit.identity.address, visit.folder)
+    books.elsewhere(visit.clock.now_ns())  # what cannot be known refuses the start before anything is begun
     abroad = visit.addresses.abroad()
     where = f"{visit.addresses.clob}, real money" if abroad else "the venue next door, play money"
     arming = Arming(visit.folder, visit.identity.address, where, findings.least_micros, findings.cash_micros)
@@ -105,6 +108,7 @@ def _plan(visit: "Visit", findings: "Findings", *, windows: int, seconds: float,
         mode="live", addresses=visit.addresses, clock=visit.clock, folder=visit.folder, params=visit.params,
         cash_micros=findings.cash_micros, code=code_name(), seed=seed, windows=windows, seconds=seconds,
         keep_frames=frames, identity=visit.identity, wallet=visit.identity.wallet, arming=arming,
+        wallet_books=books,
     )  # fmt: skip
 
 

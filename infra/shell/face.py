@@ -82,7 +82,7 @@ class Face:
 
     def tell(self, line: str | None) -> None:
         """Say a line, where there is one and somebody reads lines."""
-        if line is None:
+        if not line:
             return
         self._told.append(line)
         if self.say is not None and self.screen is None:

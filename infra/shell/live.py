@@ -27,6 +27,7 @@ from infra.shell.payouts import payouts, see_paid, witness_of
 from infra.shell.restart import Start, ended_orders, resume, start_from
 from infra.shell.session import Session
 from infra.shell.shell import Door, News, Shell
+from infra.shell.wallet_day import WalletBooks
 from infra.streams.endpoints import EVERY, PRIVATE
 from infra.streams.intake import Intake
 from infra.streams.streams import Streams
@@ -80,6 +81,8 @@ class Plan:
     """Who trades in a live session, where the key may be held elsewhere; in its place, not beside it."""
     arming: Arming | None = None
     """A live session has one: it observes until an operator arms it."""
+    wallet_books: WalletBooks | None = None
+    """The books of all sessions of the key of a live session: the day's loss is the wallet's, not the session's."""
     resume: bool = False
     """The operator lifts what halted the session before this start; a live one is armed with that instead."""
 
@@ -92,6 +95,7 @@ async def live(plan: Plan, face: Face) -> None:
         JournalForeign, JournalDamaged, JournalBusy: the folder cannot be gone on with.
         CredentialsRefused: the venue gives us no keys.
         LedgerDiffers, LedgerForeign, LedgerBusy: the books beside the journal cannot be gone on with.
+        DayUnknown: what other sessions of the wallet lost today is not known.
     """
     if plan.mode == "demo" and (abroad := plan.addresses.abroad()):
         where = f"{abroad[0]} = {getattr(plan.addresses, abroad[0])}"
@@ -105,6 +109,8 @@ async def live(plan: Plan, face: Face) -> None:
     try:
         async with AsyncExitStack() as stack:
             books = await stack.enter_async_context(session_books(session, plan.folder)) if start is not None else None
+            if plan.wallet_books is not None:
+                plan.wallet_books.enrol()
             await _live(plan, face, session, start, books, gate)
     finally:
         session.close()
@@ -131,6 +137,10 @@ async def _live(
         async with Streams(plan.addresses, plan.clock, intake, keys, wires=wires, seed=plan.seed) as streams:
             face.streams = streams
             _begin(plan, shell, session, start, gateway, streams)
+            if plan.wallet_books is not None:
+                elsewhere = plan.wallet_books.elsewhere(plan.clock.now_ns())
+                shell.tell(elsewhere.row())
+                face.tell(elsewhere.words)
             if start is not None and shell.halted_why:
                 face.tell(still_halted(plan, shell.halted_why))
             if plan.arming is not None:

@@ -104,7 +104,8 @@ def limits_of(world: Any, money: MoneyShown, markets: NDArray[Any], book: float 
         risky += int(position["spent_micros"] + position["fees_micros"]) != 0 or int(market["orders_count"]) > 0
         lose_down += max(if_up, 0)
         lose_up += max(if_down, 0)
-    lost = max(0.0, -(money.day_realized_usd + money.open_marked_usd))
+    elsewhere = int(world["money"]["day_carried_micros"]) / MICROS
+    lost = max(0.0, -(money.day_realized_usd + elsewhere + money.open_marked_usd))
     tail = max(lose_up, lose_down) / MICROS
     limits = [
         LimitShown(name="position", used=max(costs), most=int(params["position_micros"]) / MICROS, unit="$"),

@@ -156,10 +156,6 @@ class Gate:
         """Take lower limits at once; higher ones wait for the next start."""
         self.limits = self.limits.with_settings(params)
 
-    def carry(self, day: int, realised_micros: int) -> None:
-        """Take a UTC day's result from the ledger, where this session's own journal does not tell of all of it."""
-        self.books.days_micros[day] = self.books.days_micros.get(day, 0) + realised_micros
-
     def kill(self, why: str) -> None:
         """Let nothing but cancels leave before `lift` or `arm`."""
         self.killed_why = self.killed_why or why

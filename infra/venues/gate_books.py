@@ -32,7 +32,8 @@ _MERGED: Final = int(Kind.__members__.get("MERGED", 0))
 _HEARD: Final = np.zeros(256, np.bool_)
 _HEARD[[
     Kind.MARKET_LISTED, Kind.RULE_GIVEN, Kind.BOOK_CLEARED, Kind.LEVEL_SET, Kind.SETTLED, Kind.ORDER_CHANGED,
-    Kind.FILLED, Kind.FILL_REVERSED, Kind.FEE_CHARGED, Kind.OPERATOR_SAID, *([_MERGED] if _MERGED else []),
+    Kind.FILLED, Kind.FILL_REVERSED, Kind.FEE_CHARGED, Kind.OPERATOR_SAID, Kind.DAY_CARRIED,
+    *([_MERGED] if _MERGED else []),
 ]] = True  # fmt: skip
 
 
@@ -164,6 +165,8 @@ class GateBooks:
         """Which window each order of a known window was sent to, by the core's number; ended ones too."""
         self.days_micros: dict[int, int] = {}
         """Realised, by UTC day."""
+        self.carried_micros: dict[int, int] = {}
+        """What other sessions of the wallet came to, by UTC day."""
 
     # What leaves.
 
@@ -202,6 +205,8 @@ class GateBooks:
                 self._settled(slot, code, seen_ns)
             elif kind == Kind.OPERATOR_SAID:
                 words.append((code, ref))
+            elif kind == Kind.DAY_CARRIED:
+                self.carried_micros[ref] = amount
             else:
                 self._of_orders(kind, slot, ref, token, side, price, amount, code)
         return words
@@ -293,12 +298,13 @@ class GateBooks:
         return [window for window in (*self.slots.values(), *self.parted) if window.is_risky]
 
     def day_micros(self, now_ns: int, *, at_best: bool = False) -> int:
-        """Give the UTC day's result: what is settled, and what is held at its bids or, `at_best`, if all of it won."""
+        """Give the wallet's result of the UTC day: settled, and held at its bids or, `at_best`, as if all of it won."""
         held = sum(
             max(window.result_micros(0), window.result_micros(1)) if at_best else window.marked_micros()
             for window in self.risky
         )
-        return self.days_micros.get(now_ns // DAY_NS, 0) + held
+        day = now_ns // DAY_NS
+        return self.days_micros.get(day, 0) + self.carried_micros.get(day, 0) + held
 
 
 class Wanted(NamedTuple):

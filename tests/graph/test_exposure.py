@@ -259,6 +259,20 @@ def test_a_new_utc_day_begins_its_loss_anew() -> None:
     assert story.world.money.cash_micros == CASH - 200 * DOLLAR
 
 
+def test_what_other_sessions_of_the_wallet_lost_today_counts_for_this_day_alone_and_is_not_our_cash() -> None:
+    story = trading(may_take_count=0, may_quote_count=0, daily_loss_micros=100 * DOLLAR)
+    story.answers = False
+    today = OPEN_NS // DAY_NS
+    for lost, day in ((40, today), (70, today), (999, today + 1)):
+        story.tell(31, Kind.DAY_CARRIED, 0, Source.OURSELVES, ref_id=day, amount_micros=-lost * DOLLAR)
+    assert day_pnl_micros(story.world) == -70 * DOLLAR and room_micros(story.world, 0, 0) == 30 * DOLLAR
+    story.tell(32, Kind.DAY_CARRIED, 0, Source.OURSELVES, ref_id=today, amount_micros=-100 * DOLLAR)
+    assert room_micros(story.world, 0, 0) == 0 and story.desk().reason_code == Reason.DAILY_LOSS
+    assert story.world.money.cash_micros == CASH and story.world.refused_count == 0
+    story.price((DAY_NS - OPEN_NS % DAY_NS) / NS_PER_S, 100_000.0)
+    assert day_pnl_micros(story.world) == 0
+
+
 @given(st.integers(0, 255), st.sampled_from((0, 97, 98, 255)))
 def test_no_desk_takes_new_risk_on_unsound_ground(platform: int, spot: int) -> None:
     mandate = decided(view_of(platform_code=platform, spot_code=spot)).mandate

@@ -154,10 +154,17 @@ def test_what_failed_after_the_end_is_taken_out_of_that_days_result() -> None:
     assert stage.gate.books.day_micros(stage.now_ns) == 0
 
 
-def test_a_days_result_of_another_session_is_carried_over_from_the_ledger() -> None:
+def test_a_days_result_of_other_sessions_of_the_wallet_counts_once_and_for_its_day_alone() -> None:
     stage = GateStage()
-    stage.gate.carry(stage.now_ns // (86_400 * 10**9), -2_001 * MICROS)
+    day = stage.now_ns // (86_400 * 10**9)
+    stage.hear(Kind.DAY_CARRIED, ref_id=day, amount_micros=-1_990 * MICROS)
+    assert told(stage.place()) == "leaves"
+    stage.hear(Kind.DAY_CARRIED, ref_id=day, amount_micros=-2_001 * MICROS)
+    assert stage.gate.books.day_micros(stage.now_ns) == -2_001 * MICROS, "said again it takes the first's place"
     assert told(stage.place()) == "DAILY_LOSS, the core erred"
+    stage.now_s += 86_400
+    stage.list_window(1, open_s=86_400)
+    assert told(stage.place(slot=1)) == "leaves", "another day"
 
 
 @pytest.mark.parametrize(
