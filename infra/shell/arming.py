@@ -198,7 +198,7 @@ class Arming:
             self._disarm(DISARMED)
             return "disarmed: nothing but cancels leaves"
         if (self.folder / KILL_FILE).exists():
-            raise ArmingRefused("killed: lift that first, with `updown kill --lift`", request.nonce)
+            raise ArmingRefused(_killed(self.folder), request.nonce)
         if self._gateway is not None and self._gateway.halt_why:
             why = f"the gateway has stopped for good: {self._gateway.halt_why}; mend that and start again"
             raise ArmingRefused(why, request.nonce)
@@ -244,6 +244,10 @@ class Arming:
         shell.session.note(note, shell.clock.now_ns())
         if self.told is not None:
             self.told(", ".join(f"{name} {value}" for name, value in note.items() if value))
+
+
+def _killed(folder: Path) -> str:
+    return f"{folder / KILL_FILE}: killed; look into it, then lift that with `updown kill --lift --journal {folder}`"
 
 
 # Files.
@@ -298,8 +302,11 @@ async def ask_session(
     """Hand a word to the session in a folder and give its answer.
 
     Raises:
-        ArmingRefused: no session runs there, it refuses, or it does not answer; then the word is taken back.
+        ArmingRefused: the file KILL lies there, no session runs there, it refuses, or it does not answer; then the
+            word is taken back.
     """
+    if arm and (folder / KILL_FILE).exists():
+        raise ArmingRefused(_killed(folder))  # also where nobody runs: a session that starts here stays dead
     session = session_in(folder)
     request = Request(
         nonce=os.urandom(8).hex(), session_id=session.session_id, arm=arm, limit_usd=limit_usd, for_s=hours * 3600.0,

@@ -9,7 +9,6 @@ from inline_snapshot import snapshot
 from numpy.typing import NDArray
 from order_messages import DOWN_ID, LISTING, OPEN_NS, SLOT, UP_ID
 
-from infra.proofs.hand_clock import HandClock
 from infra.streams.intake import Intake
 from infra.venues import posting, signing
 from infra.venues.credentials import Credentials, Secret
