@@ -38,8 +38,10 @@ def live(
     """Run the desk on a real account.
 
     First the doctor looks at everything, and whatever it refuses is said in one line each; then nothing is begun. The
-    key comes from UPDOWN_PRIVATE_KEY, from this machine's keyring, or from a signer at UPDOWN_SIGNER; the wallet is
-    UPDOWN_WALLET, or else the key's own deposit wallet. One engine may run for each key.
+    key comes from UPDOWN_PRIVATE_KEY, from this machine's keyring, or from a signer at UPDOWN_SIGNER. The wallet is
+    UPDOWN_WALLET, and UPDOWN_WALLET_TYPE says what it is (0 the key's own account, 1 proxy, 2 safe, 3 deposit wallet);
+    a settings file names both under [account] as wallet and wallet_type; else it is the key's own deposit wallet. One
+    engine may run for each key.
 
     A session starts observing: it sees, decides and writes everything down, and sends no order. `updown arm` lets it
     trade up to a limit, for this start alone; `updown disarm` stops it again.

@@ -41,6 +41,7 @@ from infra.streams.life import State as Feed
 from infra.streams.rest import Answer, Missed
 from infra.venues.rest import Reply
 from infra.venues.secrets import Identity, identity_from
+from infra.wallets import proxy_wallet_of, safe_of
 from state.events import Asset
 from state.params import default_params
 from state.records import as_dict
@@ -141,6 +142,7 @@ def test_credentials_are_proven_by_a_request_that_costs_nothing() -> None:
 
 
 STRANGER = "0x" + "5a" * 20
+PROXY, SAFE = proxy_wallet_of(VECTORS["address"]), safe_of(VECTORS["address"])
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,10 @@ STRANGER = "0x" + "5a" * 20
         ({"UPDOWN_WALLET": STRANGER}, True, "warning", "is not the one that the factory places for this key"),
         ({"UPDOWN_WALLET": STRANGER}, False, "refused", "is no deposit wallet"),
         ({"UPDOWN_WALLET_TYPE": "0"}, False, "warning", "only some accounts may trade so"),
-        ({"UPDOWN_WALLET_TYPE": "1", "UPDOWN_WALLET": STRANGER}, True, "warning", "proxy .* from before deposit"),
+        ({"UPDOWN_WALLET_TYPE": "1", "UPDOWN_WALLET": PROXY}, True, "warning", "proxy .* from before deposit"),
+        ({"UPDOWN_WALLET_TYPE": "2", "UPDOWN_WALLET": SAFE}, True, "warning", "safe .* from before deposit"),
+        ({"UPDOWN_WALLET_TYPE": "1", "UPDOWN_WALLET": SAFE}, True, "refused", "is not the one that the factory places"),
+        ({"UPDOWN_WALLET_TYPE": "2", "UPDOWN_WALLET": STRANGER}, True, "refused", "safe .* is not the one"),
         ({"UPDOWN_WALLET_TYPE": "2", "UPDOWN_WALLET": STRANGER}, False, "refused", "is no safe"),
     ],
 )
