@@ -130,13 +130,11 @@ def _in_market(world: World, market: Market, event: Event) -> int:
         apply_order_change(world, market, event)
         hear_refusal(world, event)
     elif kind == Kind.FILLED:
-        apply_fill(world, market, event)
-        hear_match(world, event)
+        hear_match(world, event, apply_fill(world, market, event))
     elif kind == Kind.FEE_CHARGED:
         apply_fee(world, market, event)
     elif kind == Kind.FILL_REVERSED:
-        apply_reversal(world, market, event)
-        hear_failure(world, event)
+        hear_failure(world, event, apply_reversal(world, market, event))
     elif kind == Kind.MERGED:
         apply_merged(world, market, event)
     else:
@@ -211,6 +209,7 @@ def _blank_market(market: Market) -> None:
     market.asked_ns = 0
     market.asked_logodds = 0.0
     market.took_ns = 0
+    market.refused_ns = 0
     market.churn_due_ns = 0
     market.merge_id = 0
     market.merge_micros = 0
