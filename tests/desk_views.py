@@ -170,7 +170,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"bid_bps": [100, 9_800], "ask_bps": [200, 9_900], "p_fair": 0.001},
     {"evidence_against_log": 3.5}, {"skill_windows_count": 50, "skill_logodds": -0.5},
     {"halted_code": 1}, {"platform_code": 2}, {"day_pnl_micros": -(2 * 10**9)}, {"book_notional_micros": 9 * 10**9},
-    {"risky_windows_count": 5}, {"risky_windows_count": 5, "cost_micros": 10, "spent_micros": 10},
+    {"risky_windows_count": 5}, {"risky_windows_count": 5, "carries_risk": True},
     {"spent_micros": 5 * 10**10}, {"cost_micros": 5 * 10**10},
     {"other_cost_micros": 5 * 10**10}, {"tail_loss_micros": 10**10},
     {"armed_micros": 10**6, "risked_micros": 10**6}, {"cost_micros": 5 * 10**10 - 10**6},
