@@ -31,7 +31,7 @@ from infra.doctor.machine import (
 )
 from infra.doctor.market import differing as odd_rules
 from infra.doctor.market import judge_market
-from infra.doctor.minima import Minima, judge_settings
+from infra.doctor.minima import judge_settings
 from infra.doctor.place import judge_geoblock, judge_skew, judge_version
 from infra.feeds import clob_rest
 from infra.feeds.frames import Offbeat, Wire
@@ -48,6 +48,7 @@ from state.records import as_dict
 from state.rulebook import rules_at, utc_ns
 from state.rules import NOT_WHOLE, Rule
 from state.units import MICROS
+from tools.minimums import Minima
 
 KEY = "11" * 32
 STANDARD = Minima(5 * MICROS, MICROS, 100)
