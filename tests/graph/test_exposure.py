@@ -7,7 +7,6 @@ from desk_story import (
     OPEN_NS,
     SHARE,
     Kind,
-    Liquidity,
     OrderState,
     Reason,
     Side,
@@ -17,14 +16,13 @@ from desk_story import (
     trading,
 )
 from desk_views import decided, view_of
+from desk_windows import hold, out, several
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.exposure import (
-    carries_risk,
     committed_micros,
     day_pnl_micros,
-    free_cash_micros,
     gross_micros,
     losses_micros,
     moves_with,
@@ -43,28 +41,6 @@ BOLD = {
     "quote_edge_bps": 50.0, "take_edge_bps": 20.0, "cooldown_ns": 0, "close_quiet_ns": 0,
 }  # fmt: skip
 DAY_NS = 86_400 * NS_PER_S
-
-
-def hold(story: Story, slot: int, token: Token, shares: float, cents: int, second: float = 30.0) -> None:
-    """Shares that were bought in a window, as its venue tells."""
-    story.tell(
-        second, Kind.FILLED, slot, Source.POLYMARKET_USER, ref_id=0, token_code=token, price_bps=cents * 100,
-        amount_micros=round(shares * SHARE), code_id=Liquidity.MAKER,
-    )  # fmt: skip
-
-
-def several(count: int, assets: tuple[int, ...] = (0,), **params: float) -> Story:
-    """So many windows open at once, each with its strike and its book; the desk is not on call."""
-    story = trading(may_take_count=0, may_quote_count=0, **params)
-    story.answers = False
-    for slot in range(count):
-        asset = assets[slot % len(assets)]
-        if slot > 0:
-            story.list_market(slot, opens_s=0, asset=asset, second=30)
-            story.price(30.1, 100_000.0, asset)
-            story.strike(30.1, 100_000.0, slot=slot, source=StrikeSource.VENUE)
-            story.book(30.2, 4_900, 5_100, slot=slot)
-    return story
 
 
 def test_windows_of_one_coin_at_one_time_share_a_cap_and_coins_do_until_they_are_known_to_part() -> None:
@@ -299,17 +275,6 @@ def test_the_fee_of_a_take_in_flight_counts_before_it_is_charged() -> None:
 # Complete sets.
 
 
-def out(story: Story, row: int, token: Token, shares: int, cents: int, slot: int = 0) -> None:
-    """An order that is out: it rests, and may match or not."""
-    order, market = story.world.orders[row], story.market(slot)
-    order.order_id, order.slot_id, order.state_code, order.token_code = 100 + row, slot, OrderState.RESTING, token
-    order.price_bps, order.post_only = cents * 100, True
-    order.amount_micros = order.open_micros = shares * SHARE
-    market.orders_count += 1
-    market.pending_micros[token] += shares * SHARE
-    market.pending_cost_micros += shares * SHARE * cents // 100
-
-
 def test_complete_sets_are_no_risk_and_what_they_cost_beyond_a_dollar_is() -> None:
     story = several(1, position_micros=100 * DOLLAR)
     hold(story, 0, Token.UP, 100, 50)
@@ -373,39 +338,3 @@ def test_whatever_matches_and_whoever_wins_no_more_is_lost_than_was_said_to_be_a
                for token, shares, cents in taken)  # fmt: skip
     assert lost <= (if_up if winner is Token.UP else if_down) <= committed_micros(story.world, 0)
     assert committed_micros(story.world, 0) <= gross_micros(story.world, 0), "never more than all that is paid"
-
-
-# Flat windows, and cash.
-
-
-def test_a_window_that_is_flat_again_frees_its_place_and_its_result_stays_the_days() -> None:
-    story = several(2, position_micros=100 * DOLLAR, concurrent_count=1)
-    hold(story, 0, Token.UP, 10, 50)
-    hold(story, 0, Token.DOWN, 10, 45)
-    assert risky_windows(story.world) == 1 and room_micros(story.world, 1, Token.UP) == 0
-    story.merged(31, 0, 10)
-    assert not carries_risk(story.world, 0) and risky_windows(story.world) == 0
-    assert day_pnl_micros(story.world) == DOLLAR // 2, "what was banked counts before the settlement"
-    assert room_micros(story.world, 1, Token.UP) == 100 * DOLLAR
-
-
-def test_a_window_whose_shares_cost_nothing_in_all_still_carries_risk_and_has_its_place() -> None:
-    story = several(2, concurrent_count=1)
-    hold(story, 0, Token.UP, 10, 40)
-    hold(story, 0, Token.DOWN, 20, 30)
-    story.merged(31, 0, 10)
-    assert story.market().position.spent_micros == 0 and carries_risk(story.world, 0)
-    assert room_micros(story.world, 0, Token.DOWN) > 0 and room_micros(story.world, 1, Token.DOWN) == 0
-    view = view_of(risky_windows_count=5, carries_risk=True, spent_micros=0)
-    assert decided(view).mandate.reason_code == 0
-    assert decided(view_of(risky_windows_count=5)).mandate.reason_code == Reason.CONCURRENT_FULL
-
-
-def test_no_more_is_bought_than_the_cash_that_no_order_of_any_window_may_still_spend() -> None:
-    story = several(2, correlation_ratio=1.0)
-    story.world.money.cash_micros = 30 * DOLLAR
-    assert room_micros(story.world, 0, Token.UP) == 30 * DOLLAR
-    out(story, 0, Token.UP, 100, 20, slot=1)
-    assert free_cash_micros(story.world) == room_micros(story.world, 0, Token.UP) == 10 * DOLLAR
-    assert decided(view_of(cash_micros=10 * DOLLAR)).verdict.cap_micros == 10 * DOLLAR
-    assert decided(view_of(cash_micros=-DOLLAR)).stake.reason_code == Reason.STAKE_BELOW_MINIMUM
