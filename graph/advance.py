@@ -79,10 +79,7 @@ def _seldom(world: World, event: Event, rulebook: NDArray[Any]) -> int:
         return _feed_changed(world, event)
     if hear_of_outside(world, event):
         return NO_SLOT
-    if _is_for_others(kind) or kind == Kind.REBATE_PAID:
-        if kind == Kind.REBATE_PAID:
-            world.money.rebates_micros += event.amount_micros
-            world.money.cash_micros += event.amount_micros
+    if _is_for_others(kind) or _hear_of_money(world, event):
         return NO_SLOT
     slot = int(event.slot_id)
     if slot >= SLOTS:
@@ -105,6 +102,20 @@ def _is_for_others(kind: int) -> bool:
 
 
 @compiled
+def _hear_of_money(world: World, event: Event) -> bool:
+    """Take in what is said of money and of no window; says whether it was that."""
+    if event.kind_code == Kind.REBATE_PAID:
+        world.money.rebates_micros += event.amount_micros
+        world.money.cash_micros += event.amount_micros
+        return True
+    if event.kind_code == Kind.DAY_CARRIED:
+        if event.ref_id == world.money.day_id:
+            world.money.day_carried_micros = event.amount_micros
+        return True
+    return False
+
+
+@compiled
 def _in_market(world: World, market: Market, event: Event) -> int:
     kind = event.kind_code
     slot = int(event.slot_id)
@@ -119,13 +130,11 @@ def _in_market(world: World, market: Market, event: Event) -> int:
         apply_order_change(world, market, event)
         hear_refusal(world, event)
     elif kind == Kind.FILLED:
-        apply_fill(world, market, event)
-        hear_match(world, event)
+        hear_match(world, event, apply_fill(world, market, event))
     elif kind == Kind.FEE_CHARGED:
         apply_fee(world, market, event)
     elif kind == Kind.FILL_REVERSED:
-        apply_reversal(world, market, event)
-        hear_failure(world, event)
+        hear_failure(world, event, apply_reversal(world, market, event))
     elif kind == Kind.MERGED:
         apply_merged(world, market, event)
     else:
@@ -200,6 +209,7 @@ def _blank_market(market: Market) -> None:
     market.asked_ns = 0
     market.asked_logodds = 0.0
     market.took_ns = 0
+    market.refused_ns = 0
     market.churn_due_ns = 0
     market.merge_id = 0
     market.merge_micros = 0
@@ -236,6 +246,7 @@ def _pass_time(world: World) -> None:
     if day != world.money.day_id:
         world.money.day_id = day
         world.money.day_realized_micros = 0
+        world.money.day_carried_micros = 0
     if world.now_ns >= world.comovement.next_ns:
         see_moves(world)
     if world.now_ns >= world.platform.due_ns:

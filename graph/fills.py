@@ -12,19 +12,19 @@ from state.events import Event, Side, Token
 from state.orders import Liquidity, Order, OrderState, StepCause, StepFate
 from state.units import BPS
 from state.world import Market, Phase, World
-from tools.fees import fee_bps
+from tools.fees import share_fee_bps
 
 
 @compiled
-def apply_fill(world: World, market: Market, event: Event) -> None:
-    """Book a match: shares in, collateral out (or the reverse for a sale); reserved exposure becomes real."""
+def apply_fill(world: World, market: Market, event: Event) -> int:
+    """Book a match: shares in, collateral out (or the reverse for a sale); give the shares that were booked."""
     told = int(event.amount_micros)
     row = find_order(world, event.ref_id)
     past = find_past(world, event.ref_id) if row < 0 else -1
     if told <= 0 or _is_of_another_window(world, market, event, row, past):
         world.refused_count += 1
         note_stranger(world, event, int(StepCause.MATCHED), told)
-        return
+        return 0
     booked = told
     if row >= 0:
         order = world.orders[row]
@@ -40,6 +40,7 @@ def apply_fill(world: World, market: Market, event: Event) -> None:
         _remember_stranger(world, event)
     if booked > 0:
         _book(world, market, event, booked)
+    return booked
 
 
 @compiled
@@ -55,8 +56,7 @@ def _is_of_another_window(world: World, market: Market, event: Event, row: int, 
 
 @compiled
 def _note_cut(world: World, order: Order, cut_micros: int) -> None:
-    """Count shares that cannot have matched: the order was not for so many."""
-    world.cut_micros += cut_micros
+    """Write down shares that cannot have matched: the order was not for so many."""
     state, matched = int(order.state_code), int(StepCause.MATCHED)
     note_step(world, order, state, state, matched, 0, int(StepFate.CUT), cut_micros)
 
@@ -91,6 +91,7 @@ def _remember_stranger(world: World, event: Event) -> None:
     order.open_micros = 0
     order.filled_micros = event.amount_micros
     order.reversed_micros = 0
+    order.fees_micros = 0
     order.price_bps = event.price_bps
     order.slot_id = event.slot_id
     order.state_code = OrderState.DONE
@@ -116,11 +117,8 @@ def _book(world: World, market: Market, event: Event, amount_micros: int) -> Non
 def _note_first(market: Market, event: Event) -> None:
     """Keep the window's first fill: what one share of it cost, fee included."""
     position = market.position
-    rules = market.rules
     price = int(event.price_bps)
-    fee = 0.0
-    if event.code_id == Liquidity.TAKER:
-        fee = fee_bps(float(price), rules.fee_rate_ppm, rules.fee_exponent_count, rules.fee_by_notional_code == 1)
+    fee = share_fee_bps(market.rules, price) if event.code_id == Liquidity.TAKER else 0.0
     position.first_order_id = event.ref_id
     position.first_cost_bps = price + fee
     position.first_token_code = event.token_code
@@ -128,10 +126,11 @@ def _note_first(market: Market, event: Event) -> None:
 
 
 @compiled
-def apply_reversal(world: World, market: Market, event: Event) -> None:
-    """Undo a match that FAILED at settlement: neither shares nor money have moved after all.
+def apply_reversal(world: World, market: Market, event: Event) -> int:
+    """Undo a match that FAILED at settlement: neither shares nor money have moved after all; give the shares undone.
 
     What was never booked cannot be undone: a failure told twice, or before its match, changes nothing and is counted.
+    One that names no order takes back no more than is held.
     """
     told = int(event.amount_micros)
     row = find_order(world, event.ref_id)
@@ -140,9 +139,15 @@ def apply_reversal(world: World, market: Market, event: Event) -> None:
     if told <= 0 or _is_of_another_window(world, market, event, row, past) or (row < 0 and past < 0 and not unnamed):
         world.refused_count += 1
         note_stranger(world, event, int(StepCause.REVERSED), told)
-        return
+        return 0
     undone = told
-    if not unnamed:
+    if unnamed:
+        note_stranger(world, event, int(StepCause.REVERSED), told)
+        held = int(market.position.up_micros if event.token_code == Token.UP else market.position.down_micros)
+        if event.side_code == Side.BUY:
+            undone = min(told, max(held, 0))
+        world.refused_count += 1 if undone == 0 else 0
+    else:
         order = world.orders[row] if row >= 0 else world.past_orders[past]
         undone = min(told, int(order.filled_micros - order.reversed_micros))
         order.reversed_micros += undone
@@ -150,11 +155,12 @@ def apply_reversal(world: World, market: Market, event: Event) -> None:
         fate = int(StepFate.TAKEN) if undone == told else int(StepFate.UNFOUNDED)
         note_step(world, order, state, state, cause, 0, fate, told)
     if undone <= 0:
-        return
+        return 0
     _move(world, market, event, -1, undone)
     market.position.reversed_count += 1
     if event.ref_id == market.position.first_order_id:
         market.position.first_reversed = True
+    return undone
 
 
 @compiled
@@ -188,9 +194,28 @@ def _realize(world: World, market: Market, gain_micros: int) -> None:
 
 @compiled
 def apply_fee(world: World, market: Market, event: Event) -> None:
-    """Charge a fee; a negative amount gives one back with its failed trade."""
-    market.position.fees_micros += event.amount_micros
-    world.money.fees_micros += event.amount_micros
-    world.money.cash_micros -= event.amount_micros
+    """Charge a fee; a negative amount gives one back with its failed trade, and never more than its order was charged.
+
+    A fee that names no order, or one that nobody remembers, is charged all the same: the money is gone.
+    """
+    fee = int(event.amount_micros)
+    row = find_order(world, event.ref_id)
+    past = find_past(world, event.ref_id) if row < 0 else -1
+    strange = row < 0 and past < 0
+    if _is_of_another_window(world, market, event, row, past) or (strange and fee < 0 and event.ref_id != 0):
+        world.refused_count += 1
+        return
+    charged = max(int(market.position.fees_micros), 0)
+    if not strange:
+        order = world.orders[row] if row >= 0 else world.past_orders[past]
+        charged = int(order.fees_micros)
+        order.fees_micros += max(fee, -charged)
+    fee = max(fee, -charged)
+    if fee == 0:
+        world.refused_count += 1
+        return
+    market.position.fees_micros += fee
+    world.money.fees_micros += fee
+    world.money.cash_micros -= fee
     if market.phase_code == Phase.SETTLED:
-        _realize(world, market, -event.amount_micros)
+        _realize(world, market, -fee)

@@ -42,7 +42,8 @@ def doctor(
     Place, clock and version of the venue; rules of a live window against those that are known here; settings against
     the venue's minima; key, signing, credentials, wallet, allowances and funds; the lease; disk, software, every feed.
     The key comes from UPDOWN_PRIVATE_KEY, from this machine's keyring, or from a signer at UPDOWN_SIGNER, and is never
-    shown. Exit 1 when anything is refused.
+    shown; whose money it spends, from UPDOWN_WALLET and UPDOWN_WALLET_TYPE or [account] of the settings. Exit 1 when
+    anything is refused.
 
     A round trip proves the whole way: some cents rest far from the touch, are seen by REST and on the user channel,
     and are cancelled. It is offered, never done unasked.
@@ -84,19 +85,20 @@ def visit_of(venue: Path | None, params: Path | None, settings: Any, folder: Pat
     if venue is not None:
         told = read_venue_file(venue)
         addresses, clock = told.addresses, told.clock
-    identity, why = identity_or_why()
+    identity, why = identity_or_why(params)
     return Visit(
         addresses=addresses, clock=clock, params=settings, identity=identity, why_no_identity=why, folder=folder
     )
 
 
-def identity_or_why() -> "tuple[Identity | None, str]":
-    """Find the key; or say in one line why there is none."""
+def identity_or_why(params: Path | None) -> "tuple[Identity | None, str]":
+    """Find the key, and the wallet that environment or settings name; or say in one line why there is none."""
+    from infra.settings import read_account
     from infra.venues.credentials import KeyMissing
     from infra.venues.secrets import SignerFailed, identity_from
 
     try:
-        return identity_from(os.environ), ""
+        return identity_from(read_account(params) | os.environ), ""
     except (KeyMissing, SignerFailed) as error:
         return None, str(error)
 

@@ -104,7 +104,7 @@ def _lift(journal: Path | None, *, as_json: bool) -> None:
 
 def _target(journal: Path | None, venue: Path | None, params: Path | None) -> "tuple[_Target, SwitchFile | None]":
     from infra.clock import WALL
-    from infra.settings import read_addresses
+    from infra.settings import read_account, read_addresses
     from infra.venue_next_door.files import read_venue_file
     from infra.venues.secrets import identity_from
 
@@ -116,14 +116,15 @@ def _target(journal: Path | None, venue: Path | None, params: Path | None) -> "t
         signer = _kept_signer(key) if key.exists() else identity_from(os.environ).signer()
         return _Target(addresses=told.addresses, clock=told.clock, signer=signer, where=told.addresses.clob), None
     addresses = read_addresses(params)
-    signer = identity_from(os.environ).signer()
+    signer = identity_from(read_account(params) | os.environ).signer()
     return _Target(addresses=addresses, clock=WALL, signer=signer, where=addresses.clob), None
 
 
 def _target_of(journal: Path) -> "tuple[_Target, SwitchFile]":
     """Give the account of a session: a demo's key lies in its folder, a live one's is found as the desk finds it."""
     from infra.shell.kill import KEY_FILE, SwitchFileRefused, read_switch_file
-    from infra.venues.secrets import identity_from
+    from infra.venues.credentials import WALLET_VARIABLE
+    from infra.venues.secrets import TYPE_VARIABLE, identity_from
 
     try:
         session = read_switch_file(journal)
@@ -132,8 +133,9 @@ def _target_of(journal: Path) -> "tuple[_Target, SwitchFile]":
     key = journal / KEY_FILE
     if session.mode == "demo" and key.exists():
         signer = _kept_signer(key, session.wallet)
-    else:
-        signer = identity_from(os.environ).signer()
+    else:  # the wallet is the session's own, whatever is named here now
+        named = {WALLET_VARIABLE: session.wallet, TYPE_VARIABLE: str(session.signature_type)} if session.wallet else {}
+        signer = identity_from(os.environ | named).signer()
     return _Target(
         addresses=session.addresses, clock=session.clock, signer=signer, where=session.addresses.clob
     ), session

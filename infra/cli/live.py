@@ -22,6 +22,7 @@ Frames = Annotated[bool, typer.Option("--frames", help="Keep every frame's own b
 VenueAt = Annotated[
     Path | None, typer.Option("--venue", metavar="FILE", help="What `updown venue --write FILE` wrote: use that venue.")
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Lift what halted the session of before; look into it first.")]
 Minutes = Annotated[float, typer.Option(min=0.0, help="End after so many minutes; 0: when stopped.")]
 
 
@@ -37,6 +38,7 @@ def demo(
     changes: Changes = None,
     cash: Cash = 100_000.0,
     faults: Annotated[Path | None, typer.Option(metavar="FILE", help="Faults at the venue next door, as TOML.")] = None,
+    resume: Resume = False,
     frames: Frames = False,
     plain: Plain = False,
     as_json: AsJson = False,
@@ -70,7 +72,7 @@ def demo(
         plan = Plan(
             mode="demo", addresses=place.addresses, clock=place.clock, folder=folder, params=settings,
             cash_micros=round(cash * 1e6), code=code_name(), seed=seed, windows=windows,
-            seconds=minutes * 60.0, keep_frames=frames, key=place.key, wallet=place.wallet,
+            seconds=minutes * 60.0, keep_frames=frames, key=place.key, wallet=place.wallet, resume=resume,
         )  # fmt: skip
         told = run_plan(plan, plain=plain, as_json=as_json, venue="the venue next door", words=[place.words])
     show_session(told, as_json)
@@ -85,6 +87,7 @@ def paper(
     params: ParamsFile = None,
     changes: Changes = None,
     cash: Cash = 100_000.0,
+    resume: Resume = False,
     frames: Frames = False,
     plain: Plain = False,
     as_json: AsJson = False,
@@ -98,7 +101,7 @@ def paper(
     """
     settings = read_settings(params, changes)
     get_ready()
-    plan = _abroad("paper", settings, out, venue, params, windows, minutes, seed, cash, frames)
+    plan = _abroad("paper", settings, out, venue, params, windows, minutes, seed, cash, frames, resume=resume)
     show_session(
         run_plan(plan, plain=plain, as_json=as_json, venue="real feeds, the matching model as the venue"), as_json
     )
@@ -127,7 +130,7 @@ def record(
 
 def _abroad(
     mode: str, settings: Any, out: Path | None, venue: Path | None, params: Path | None, windows: int, minutes: float,
-    seed: int, cash_usd: float, frames: bool,
+    seed: int, cash_usd: float, frames: bool, resume: bool = False,
 ) -> "Plan":  # fmt: skip
     """Plan a session on real addresses, or on those of a venue next door that runs already."""
     import os
@@ -147,7 +150,7 @@ def _abroad(
     return Plan(
         mode=mode, addresses=addresses, clock=clock, folder=out or Path("var") / mode / _stamp(), params=settings,
         cash_micros=round(cash_usd * 1e6), code=code_name(), seed=seed, windows=windows, seconds=minutes * 60.0,
-        keep_frames=frames, key=key,
+        keep_frames=frames, key=key, resume=resume,
     )  # fmt: skip
 
 

@@ -38,8 +38,10 @@ def live(
     """Run the desk on a real account.
 
     First the doctor looks at everything, and whatever it refuses is said in one line each; then nothing is begun. The
-    key comes from UPDOWN_PRIVATE_KEY, from this machine's keyring, or from a signer at UPDOWN_SIGNER; the wallet is
-    UPDOWN_WALLET, or else the key's own deposit wallet. One engine may run for each key.
+    key comes from UPDOWN_PRIVATE_KEY, from this machine's keyring, or from a signer at UPDOWN_SIGNER. The wallet is
+    UPDOWN_WALLET, and UPDOWN_WALLET_TYPE says what it is (0 the key's own account, 1 proxy, 2 safe, 3 deposit wallet);
+    a settings file names both under [account] as wallet and wallet_type; else it is the key's own deposit wallet. One
+    engine may run for each key.
 
     A session starts observing: it sees, decides and writes everything down, and sends no order. `updown arm` lets it
     trade up to a limit, for this start alone; `updown disarm` stops it again.
@@ -95,9 +97,12 @@ def _lease(visit: "Visit") -> "Lease":
 def _plan(visit: "Visit", findings: "Findings", *, windows: int, seconds: float, seed: int, frames: bool) -> "Plan":
     from infra.shell.arming import Arming
     from infra.shell.live import Plan
+    from infra.shell.wallet_day import WalletBooks
     from infra.version import code_name
 
     assert visit.identity is not None
+    books = WalletBooks.of(visit.leases, visit.identity.address, visit.folder)
+    books.elsewhere(visit.clock.now_ns())  # what cannot be known refuses the start before anything is begun
     abroad = visit.addresses.abroad()
     where = f"{visit.addresses.clob}, real money" if abroad else "the venue next door, play money"
     arming = Arming(visit.folder, visit.identity.address, where, findings.least_micros, findings.cash_micros)
@@ -105,6 +110,7 @@ def _plan(visit: "Visit", findings: "Findings", *, windows: int, seconds: float,
         mode="live", addresses=visit.addresses, clock=visit.clock, folder=visit.folder, params=visit.params,
         cash_micros=findings.cash_micros, code=code_name(), seed=seed, windows=windows, seconds=seconds,
         keep_frames=frames, identity=visit.identity, wallet=visit.identity.wallet, arming=arming,
+        wallet_books=books,
     )  # fmt: skip
 
 

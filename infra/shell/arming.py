@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from infra.clock import monotonic_ns
 from infra.feeds.frames import READ_ERRORS
 from infra.shell.kill import KILL_FILE
-from infra.shell.restart import ENDS
+from infra.shell.restart import BEFORE
 from infra.shell.shell import Shell
 from infra.venues.gateway import Gateway
 from state.events import EVENT, Kind, Source, Word
@@ -39,7 +39,8 @@ HOURS: Final = 12.0
 OBSERVING: Final = "observe"
 DISARMED: Final = "disarmed"
 RAN_OUT: Final = "the arming ran out"
-_OURS: Final = (OBSERVING, DISARMED, RAN_OUT)
+UNARMED: Final = (OBSERVING, DISARMED, RAN_OUT)
+"""Why a session orders nothing though no halt stands."""
 
 Rows = NDArray[Any]
 
@@ -148,8 +149,8 @@ class Arming:
     def observe(self, shell: Shell, gateway: Gateway | None) -> None:
         """Begin disarmed, whatever stood before this start, and say in the folder that we can be armed."""
         self._shell, self._gateway = shell, gateway
-        before = shell.halted_why.removesuffix(" (before this start)")
-        if before not in ("", ENDS, *_OURS):
+        before = shell.halted_why.removesuffix(BEFORE)
+        if before not in ("", *UNARMED):
             self._halt_before = before
         self._disarm(OBSERVING)
         for name in (REQUEST_FILE, ANSWER_FILE):
@@ -197,12 +198,12 @@ class Arming:
             self._disarm(DISARMED)
             return "disarmed: nothing but cancels leaves"
         if (self.folder / KILL_FILE).exists():
-            raise ArmingRefused("killed: lift that first, with `updown kill --lift`", request.nonce)
+            raise ArmingRefused(_killed(self.folder), request.nonce)
         if self._gateway is not None and self._gateway.halt_why:
             why = f"the gateway has stopped for good: {self._gateway.halt_why}; mend that and start again"
             raise ArmingRefused(why, request.nonce)
         limit_micros = self._judged(request)
-        halted = self._halt_before or (shell.halted_why if shell.halted_why not in ("", ENDS, *_OURS) else "")
+        halted = self._halt_before or (shell.halted_why if shell.halted_why not in ("", *UNARMED) else "")
         if halted and not request.resume:
             raise ArmingRefused(f"halted: {halted}; look into it, then arm with --resume", request.nonce)
         until_ns = shell.clock.now_ns() + round(request.for_s * NS_PER_S)
@@ -243,6 +244,10 @@ class Arming:
         shell.session.note(note, shell.clock.now_ns())
         if self.told is not None:
             self.told(", ".join(f"{name} {value}" for name, value in note.items() if value))
+
+
+def _killed(folder: Path) -> str:
+    return f"{folder / KILL_FILE}: killed; look into it, then lift that with `updown kill --lift --journal {folder}`"
 
 
 # Files.
@@ -297,8 +302,11 @@ async def ask_session(
     """Hand a word to the session in a folder and give its answer.
 
     Raises:
-        ArmingRefused: no session runs there, it refuses, or it does not answer; then the word is taken back.
+        ArmingRefused: the file KILL lies there, no session runs there, it refuses, or it does not answer; then the
+            word is taken back.
     """
+    if arm and (folder / KILL_FILE).exists():
+        raise ArmingRefused(_killed(folder))  # also where nobody runs: a session that starts here stays dead
     session = session_in(folder)
     request = Request(
         nonce=os.urandom(8).hex(), session_id=session.session_id, arm=arm, limit_usd=limit_usd, for_s=hours * 3600.0,

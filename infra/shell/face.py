@@ -11,7 +11,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from infra.clock import monotonic_ns
-from infra.shell.restart import ENDS
+from infra.shell.arming import UNARMED
 from infra.shell.shell import Shell
 from infra.streams.life import Health
 from infra.streams.streams import Streams
@@ -59,7 +59,7 @@ class Face:
         """Hear rows that may matter to people."""
         self.tally.rows(worlds, events)
         for row in events:
-            self._tell(told_row(row, self._slugs()))
+            self.tell(told_row(row, self._slugs()))
 
     def commands(self, commands: Rows) -> None:
         """Hear commands that go to the venue."""
@@ -68,7 +68,7 @@ class Face:
             shown = shown_command(command, self._slugs().get(int(command["slot_id"]), ""))
             if shown is not None:
                 self._decisions.append(shown)
-            self._tell(told_command(command, self._slugs()))
+            self.tell(told_command(command, self._slugs()))
 
     def mandates(self, mandates: Rows) -> None:
         """Hear a mandate; one that stands aside for the same reason as its market's last is not said again."""
@@ -78,10 +78,11 @@ class Face:
             return
         self._last_aside[slot] = why
         self._decisions.append(shown_mandate(mandates, self._slugs().get(slot, "")))
-        self._tell(told_mandate(mandates, self._slugs()))
+        self.tell(told_mandate(mandates, self._slugs()))
 
-    def _tell(self, line: str | None) -> None:
-        if line is None:
+    def tell(self, line: str | None) -> None:
+        """Say a line, where there is one and somebody reads lines."""
+        if not line:
             return
         self._told.append(line)
         if self.say is not None and self.screen is None:
@@ -169,7 +170,7 @@ class Face:
             latency=stages_of(shell.latency.table()), counts=self.counts(), digest=shell.core.digest(),
             replay=f"updown replay {folder}", notes=notes,
         )  # fmt: skip
-        if shell.halted_why and shell.halted_why != ENDS:
+        if shell.halted_why not in ("", *UNARMED):
             told["halted"] = shell.halted_why
         return told
 

@@ -16,7 +16,7 @@ from infra.clock import Clock, monotonic_ns
 from infra.ledger.ledger_book import LedgerBook
 from infra.ledger.session_books import session_books
 from infra.ledger.watching import BooksWatch
-from infra.shell.arming import Arming
+from infra.shell.arming import Arming, words_for
 from infra.shell.core import COMMAND, Core
 from infra.shell.desk_process import DeskProcess
 from infra.shell.face import Face
@@ -24,9 +24,10 @@ from infra.shell.gate_start import gate_from
 from infra.shell.kill import KillSwitch, kill_switch
 from infra.shell.paper import PaperVenue
 from infra.shell.payouts import payouts, see_paid, witness_of
-from infra.shell.restart import ENDS, Start, ended_orders, resume, start_from
+from infra.shell.restart import Start, ended_orders, resume, start_from
 from infra.shell.session import Session
 from infra.shell.shell import Door, News, Shell
+from infra.shell.wallet_day import WalletBooks
 from infra.streams.endpoints import EVERY, PRIVATE
 from infra.streams.intake import Intake
 from infra.streams.streams import Streams
@@ -37,7 +38,7 @@ from infra.venues.heartbeat import Heartbeat
 from infra.venues.rest import Rest
 from infra.venues.secrets import Identity
 from infra.venues.signing import Signer
-from state.events import EVENT, Asset, Kind, Source, Word
+from state.events import EVENT, Asset, Word
 from state.orders import OrderState
 from state.params import Params
 from state.units import NS_PER_S
@@ -80,6 +81,10 @@ class Plan:
     """Who trades in a live session, where the key may be held elsewhere; in its place, not beside it."""
     arming: Arming | None = None
     """A live session has one: it observes until an operator arms it."""
+    wallet_books: WalletBooks | None = None
+    """The books of all sessions of the key of a live session: the day's loss is the wallet's, not the session's."""
+    resume: bool = False
+    """The operator lifts what halted the session before this start; a live one is armed with that instead."""
 
 
 async def live(plan: Plan, face: Face) -> None:
@@ -90,6 +95,7 @@ async def live(plan: Plan, face: Face) -> None:
         JournalForeign, JournalDamaged, JournalBusy: the folder cannot be gone on with.
         CredentialsRefused: the venue gives us no keys.
         LedgerDiffers, LedgerForeign, LedgerBusy: the books beside the journal cannot be gone on with.
+        DayUnknown: what other sessions of the wallet lost today is not known.
     """
     if plan.mode == "demo" and (abroad := plan.addresses.abroad()):
         where = f"{abroad[0]} = {getattr(plan.addresses, abroad[0])}"
@@ -104,6 +110,8 @@ async def live(plan: Plan, face: Face) -> None:
     try:
         async with AsyncExitStack() as stack:
             books = await stack.enter_async_context(session_books(session, plan.folder)) if start is not None else None
+            if plan.wallet_books is not None:
+                plan.wallet_books.enrol()
             await _live(plan, face, session, start, books, gate)
     finally:
         session.close()
@@ -130,6 +138,12 @@ async def _live(
         async with Streams(plan.addresses, plan.clock, intake, keys, wires=wires, seed=plan.seed) as streams:
             face.streams = streams
             _begin(plan, shell, session, start, gateway, streams)
+            if plan.wallet_books is not None:
+                elsewhere = plan.wallet_books.elsewhere(plan.clock.now_ns())
+                shell.tell(elsewhere.row())
+                face.tell(elsewhere.words)
+            if start is not None and shell.halted_why:
+                face.tell(still_halted(plan, shell.halted_why))
             if plan.arming is not None:
                 plan.arming.observe(shell, gateway)
             if gateway is not None and rest is not None:
@@ -153,7 +167,7 @@ async def _live(
             try:
                 with _stopped_by_signals(stop):
                     await shell.run(stop)
-                await _wind_down(shell, gateway)
+                await wind_down(shell, gateway)
                 if watch is not None:
                     await watch.hold()
             finally:
@@ -217,12 +231,7 @@ def _kill_switch(
 
     def lifted() -> None:
         if plan.mode == "demo":
-            said = np.zeros(2, EVENT)
-            said["kind_code"], said["source_code"] = Kind.OPERATOR_SAID, Source.OURSELVES
-            said["code_id"] = Word.ARM, Word.RESUME
-            said["ref_id"][0] = plan.cash_micros  # play money: all of it may be risked
-            shell.halted_why = ""
-            shell.tell(said)
+            _lift(plan, shell)
 
     switch = KillSwitch(
         plan.folder, gateway, rest, shell.halt, lifted, lambda note: shell.session.note(note, plan.clock.now_ns())
@@ -231,6 +240,23 @@ def _kill_switch(
         switch, plan.folder, mode=plan.mode, addresses=plan.addresses, clock=plan.clock, wallet=plan.wallet,
         signature_type=int(rest.signature_type), key=plan.key,
     )  # fmt: skip
+
+
+def _lift(plan: Plan, shell: Shell) -> None:
+    """Let a session with play money, which nobody has to arm, trade again; after a kill all of it may be risked."""
+    shell.halted_why = ""
+    if shell.core is not None and int(shell.core.world["stops_mask"]) >> int(Word.KILL) & 1:
+        shell.tell(words_for(True, plan.cash_micros))
+    shell.say(Word.RESUME)
+
+
+def still_halted(plan: Plan, why: str) -> str:
+    """Say in a line that a session is halted from its start, why, and what lifts that."""
+    if plan.mode == "live":
+        mend = f"look into it, then `updown arm --limit-usd N --resume --journal {plan.folder}`"
+    else:
+        mend = "look into it, then start it with --resume"
+    return f"halted: {why}; nothing but cancels leaves; {mend}"
 
 
 def _door(plan: Plan, gateway: Gateway | None) -> tuple[Door | None, News | None]:
@@ -253,6 +279,9 @@ def _begin(
         session.begin(start.core, about, now_ns)
         return
     resume(shell, session, start.played, now_ns)
+    if plan.resume and plan.mode != "live" and shell.halted_why:
+        session.note({"resumed": shell.halted_why}, now_ns)
+        _lift(plan, shell)
     if gateway is not None:
         placed = np.frombuffer(bytearray(b"".join(start.played.placed)), COMMAND)
         told = np.concatenate(start.played.told) if start.played.told else np.zeros(0, EVENT)
@@ -289,11 +318,11 @@ async def _watch(plan: Plan, shell: Shell, gateway: Gateway | None, stop: asynci
             stop.set()
 
 
-async def _wind_down(shell: Shell, gateway: Gateway | None) -> None:
+async def wind_down(shell: Shell, gateway: Gateway | None) -> None:
     """Pull every order and wait until the venue has said so, or as long as a stop may take."""
     if shell.core is None:
         return
-    shell.halt(ENDS, Word.PULL_ALL)
+    shell.say(Word.LEAVE)
     until_ns = monotonic_ns() + int(FAREWELL_S * NS_PER_S)
     while monotonic_ns() < until_ns and has_open_orders(shell.core):
         await shell.intake.wait(shell.clock.now_ns() + int(0.02 * NS_PER_S * shell.clock.speed_ratio))

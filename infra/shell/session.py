@@ -20,7 +20,7 @@ from state.orders import Act
 from state.params import default_params
 from state.records import as_dict
 
-SESSION_VERSION: Final = 1
+SESSION_VERSION: Final = 2
 LAYOUTS: Final = {"Mandate": MANDATE, "Command": COMMAND}
 OF_ORDERS: Final = tuple(
     int(kind) for kind in (Kind.ORDER_CHANGED, Kind.FILLED, Kind.FILL_REVERSED, Kind.FILL_MINED, Kind.FILL_CONFIRMED)

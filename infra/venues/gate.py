@@ -123,6 +123,8 @@ class Gate:
         """Refusals by rule."""
         self.killed_why = ""
         self.is_halted = False
+        self.is_leaving = False
+        """The session ends: no halt, and lifted when it goes on."""
         self.is_disarmed = False
         self.armed_micros = 0
         """The most that may be at risk in all; 0: no limit beyond the others."""
@@ -141,6 +143,8 @@ class Gate:
             self.is_halted = True
         elif name == "RESUME":
             self.is_halted = False
+        elif name in ("LEAVE", "RETURN"):
+            self.is_leaving = name == "LEAVE"
         elif name == "KILL":
             self.kill("the operator said so")
         elif name == "DISARM":
@@ -151,10 +155,6 @@ class Gate:
     def tighten(self, params: Params) -> None:
         """Take lower limits at once; higher ones wait for the next start."""
         self.limits = self.limits.with_settings(params)
-
-    def carry(self, day: int, realised_micros: int) -> None:
-        """Take a UTC day's result from the ledger, where this session's own journal does not tell of all of it."""
-        self.books.days_micros[day] = self.books.days_micros.get(day, 0) + realised_micros
 
     def kill(self, why: str) -> None:
         """Let nothing but cancels leave before `lift` or `arm`."""
@@ -199,7 +199,7 @@ class Gate:
             return Refused(Bar.KILLED)
         if self.is_disarmed:
             return Refused(Bar.DISARMED)
-        return Refused(Bar.HALTED) if self.is_halted else None
+        return Refused(Bar.HALTED) if self.is_halted or self.is_leaving else None
 
     def _shape(self, wanted: Wanted, now_ns: int) -> Refused | None:
         """Hold an order against its window: known, open, of a size that the venue takes."""
@@ -250,13 +250,14 @@ class Gate:
         if day <= -self.limits.daily_loss_micros:
             hopeless = self.books.day_micros(now_ns, at_best=True) <= -self.limits.daily_loss_micros - ROUNDING_MICROS
             return Refused(Bar.DAILY_LOSS, day, -self.limits.daily_loss_micros, core_erred=hopeless)
-        strict, mild = (window.cost_of(order, with_fees=with_fees) for with_fees in (True, False))
-        return self._over(risky, window, strict, mild)
+        return self._over(risky, window, order)
 
-    def _over(self, risky: list[BookedWindow], window: BookedWindow, strict: int, mild: int) -> Refused | None:
-        """Hold the worst case of all that is filled, resting and in flight, with this order on top, to the limits."""
+    def _over(self, risky: list[BookedWindow], window: BookedWindow, order: Sent) -> Refused | None:
+        """Hold the worst case of all that is held, resting and in flight, with this order on top, to the limits."""
         limit = self.limits.position_micros
-        here, here_mild = (window.worst_micros(with_fees=fees) + cost for fees, cost in ((True, strict), (False, mild)))
+        here, here_mild = (window.worst_micros(order, with_fees=fees) for fees in (True, False))
+        if here <= window.worst_micros():
+            return None  # whatever comes of it, no more can be lost than before
         if here > limit:
             return Refused(Bar.POSITION, here, limit, core_erred=here_mild > limit + ROUNDING_MICROS)
         others = [each for each in risky if each is not window]

@@ -25,7 +25,7 @@ from infra.venues.heeding import Heeding
 from infra.venues.inquiry import Inquiry
 from infra.venues.known_orders import KnownOrder
 from infra.venues.order_news import NO_ROWS, OrderNews
-from infra.venues.posting import BATCH_MOST, body_of, terms_of
+from infra.venues.posting import BATCH_MOST, body_of, prepare, terms_of
 from infra.venues.reconcile import Past, order_of
 from infra.venues.rest import NoAnswer, Rest
 from infra.venues.sending import KILLED, Answered, Ready, Sending
@@ -128,6 +128,8 @@ class Gateway:
             self.news.drop_window(slot)
         self.version.hold(listing)
         self.followed.add(listing, slot)
+        for token_id in (listing.up_token, listing.down_token):
+            prepare(self._signer, token_id, self._api_key)
         if self._past is not None:
             ours = listing.open_ns, listing.close_ns
             if self._past.restore(self.news, self.followed, slot, *ours, self.known):

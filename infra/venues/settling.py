@@ -3,8 +3,9 @@
 What is owed is in the books of account, which a restart reads back; whether it has been paid is seen at the venue: the
 winning tokens are gone and the collateral has grown. So nothing has to be remembered here. The venue sweeps winners by
 itself where it was allowed to, some time later or never (venue reference 7.1, section 8 item 32); what it leaves is
-redeemed through the relayer. Redeeming twice pays nothing twice, for tokens are burnt as they are paid; what must not
-happen twice is the booking, and that hangs on what is still owed.
+redeemed through the relayer, once the CLOB has named the same winner (`second_word.py`). Redeeming twice pays nothing
+twice, for tokens are burnt as they are paid; what must not happen twice is the booking, and that hangs on what is still
+owed.
 """
 
 import logging
@@ -22,6 +23,7 @@ from infra.ledger.ledger_book import REDEEMED, LedgerBook
 from infra.ledger.standings import books_standing, venue_standing
 from infra.venues.relaying import Fate, Relayer
 from infra.venues.rest import NoAnswer, Rest
+from infra.venues.second_word import SecondWord
 from infra.venues.wallet_calls import Pair
 from state.events import Token
 from state.rules import Rule
@@ -37,6 +39,8 @@ LATE_S: Final = (180.0, 600.0)
 """A payout that is owed for so long is a warning, and then an alarm."""
 RETRY_S: Final = (10.0, 300.0)
 """Between two tries to redeem, at first and at most."""
+HEARD_S: Final = 3_600.0
+"""Of windows that ended longer ago and owe us nothing no second word is asked for any more."""
 ROUTED_VERSION: Final = 3
 """Orders of this version are for positions of the newer kind (venue reference 1.2)."""
 
@@ -76,6 +80,7 @@ class Settling:
         self._book, self._rest, self._relayer, self._clock = book, rest, relayer, clock
         self._note, self._listings, self._slug_of, self._halt = note, listings, slug_of, halt
         self._waits: dict[str, _Wait] = {}
+        self._second = SecondWord(rest, note, halt)
 
     async def run(self) -> None:
         """Look, until cancelled, after what is owed."""
@@ -94,6 +99,7 @@ class Settling:
         Raises:
             NoAnswer: the venue does not tell what we hold.
         """
+        await self._hear_second_words()
         before = self._standing()
         for slug in [slug for slug in self._waits if slug not in {key.window for key in before.owed}]:
             del self._waits[slug]
@@ -123,6 +129,14 @@ class Settling:
             elif self._is_due(key, held, micros):
                 await self._redeem(key, held)
 
+    async def _hear_second_words(self) -> None:
+        """Hear who won by the CLOB, also where we hold the loser: what was settled wrongly owes us nothing."""
+        least_ns = self._clock.now_ns() - round(HEARD_S * NS_PER_S)
+        for slug, outcome in self._book.ask(lambda booker: _held_at_the_end(booker, least_ns)):
+            pair = self._pair(slug)
+            if pair is not None:
+                await self._second.agrees(slug, pair.condition_id, outcome)
+
     def _standing(self) -> Standing:
         return self._book.ask(lambda booker: books_standing(booker, now_ns=self._clock.now_ns()))
 
@@ -149,6 +163,10 @@ class Settling:
         pair = self._pair(key.window)
         if pair is None:
             self._complain(key, "nobody has said what the chain calls it")
+            return
+        agrees = await self._second.agrees(key.window, pair.condition_id, key.token)
+        if not agrees:
+            self._complain(key, "the CLOB names no winner yet" if agrees is None else "the CLOB names another winner")
             return
         self._note({"redeeming": key.window, "shares_micros": held})
         relayed = await self._relayer.redeem(pair, key.token, held)
@@ -239,6 +257,15 @@ class Settling:
         except NoAnswer:
             return None
         return min(venue.shares.get(key, 0) for key in wanted)
+
+
+def _held_at_the_end(booker: Booker, least_ns: int) -> list[tuple[str, Token]]:
+    """Name the decided windows of late in which we held something when they ended, with their outcomes."""
+    return [
+        (slug, window.outcome)
+        for slug, window in booker.windows.items()
+        if window.outcome is not None and any(window.held) and window.close_ns >= least_ns
+    ]
 
 
 def _booked_pair(booker: Booker, slug: str) -> Pair | None:

@@ -1,6 +1,7 @@
 """A live session observes until somebody arms it, for this start and up to a limit; and disarms by itself in time."""
 
 import asyncio
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sessions import CASH_MICROS, feed, market, open_shell, stretch
+from typer.testing import CliRunner
 
+from infra.cli.app import app
 from infra.shell.arming import (
     ANSWER_FILE,
     LIVE_FILE,
@@ -196,14 +199,36 @@ def test_a_halt_of_before_is_lifted_only_when_that_is_said(tmp_path: Path) -> No
 
 
 def test_what_was_killed_is_not_armed_before_that_is_lifted(tmp_path: Path) -> None:
+    """The file may come between the operator's look and the session's own: both look."""
+
     async def run() -> None:
         with observing(tmp_path) as (shell, arming, door):
+            for_now = Request(
+                nonce="1", session_id=session_in(tmp_path).session_id, arm=True, limit_usd=50.0, for_s=60.0, resume=True
+            )
+            write_private(tmp_path / REQUEST_FILE, for_now)
             (tmp_path / KILL_FILE).touch()
-            with pytest.raises(ArmingRefused, match="killed: lift that first"):
+            arming.look()
+            answer = msgspec.json.decode((tmp_path / ANSWER_FILE).read_bytes())
+            assert (answer["taken"], "KILL: killed; look into it" in answer["words"]) == (False, True)
+            with pytest.raises(ArmingRefused, match="KILL: killed; look into it, then lift that with `updown kill"):
                 await asked(arming, tmp_path, arm=True, limit_usd=50.0, resume=True)
             assert is_halted(shell) and door.gate.is_disarmed
 
     asyncio.run(run())
+
+
+def test_an_operator_who_arms_what_was_killed_gets_one_line_and_an_exit_code(tmp_path: Path) -> None:
+    """Also where no session runs, and as an object for machines; disarming is never refused for it."""
+    (tmp_path / KILL_FILE).touch()
+    arm = ["arm", "--limit-usd", "50", "--journal", str(tmp_path)]
+    done = CliRunner().invoke(app, arm)
+    mend = f"killed; look into it, then lift that with `updown kill --lift --journal {tmp_path}`"
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == f"updown: {tmp_path / KILL_FILE}: {mend}\n"
+    told = json.loads(CliRunner().invoke(app, [*arm, "--json"]).stdout)
+    assert told["exit"] == 2 and mend in told["error"]
+    assert "no live session runs here" in CliRunner().invoke(app, ["disarm", "--journal", str(tmp_path)]).stderr
 
 
 def test_a_gateway_that_has_stopped_for_good_needs_a_new_start(tmp_path: Path) -> None:

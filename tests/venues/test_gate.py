@@ -66,6 +66,32 @@ def test_fees_that_were_charged_are_at_risk_like_the_price() -> None:
     assert told(stage.place(0.5, 96)) == "leaves"
 
 
+def test_complete_sets_are_no_risk_and_an_exit_finds_room_that_more_of_the_same_does_not() -> None:
+    stage = GateStage({"position_micros": 50 * MICROS})
+    stage.place(0.5, 100)
+    stage.fill(1, 100)
+    window = stage.gate.books.slots[0]
+    assert told(stage.place(0.5, 10)) == "POSITION, the core erred"
+    assert told(stage.place(0.3, 100, token=Token.DOWN)) == "leaves", "it closes what is held"
+    assert window.worst_micros() == 50 * MICROS, "it may match or not"
+    stage.fill(3, 100, 0.3, token=Token.DOWN)
+    assert window.worst_micros() == 0
+    stage.place(0.5, 100)
+    assert window.worst_micros() == 30 * MICROS, "the sets won twenty, whoever wins"
+    stage.fill(3, 100, 0.3, token=Token.DOWN, kind=Kind.FILL_REVERSED)
+    assert window.worst_micros() == 100 * MICROS, "a set that is parted is at risk again"
+    assert told(stage.place(0.4, 10)) == "POSITION, the core erred"
+    assert told(stage.place(0.4, 200, token=Token.DOWN)) == "leaves", "beyond the limit, and this makes it no worse"
+
+
+def test_bids_for_both_tokens_count_as_the_dearer_one() -> None:
+    stage = GateStage({"position_micros": 50 * MICROS})
+    assert told(stage.place(0.5, 100)) == "leaves"
+    assert told(stage.place(0.48, 100, token=Token.DOWN)) == "leaves", "not both can be lost"
+    assert stage.gate.books.slots[0].worst_micros() == 50 * MICROS
+    assert told(stage.place(0.48, 10, token=Token.DOWN)) == "POSITION, the core erred"
+
+
 def test_windows_of_one_coin_share_one_limit_and_other_coins_have_their_own() -> None:
     stage = GateStage({"position_micros": 100 * MICROS})
     stage.list_window(1)
@@ -128,10 +154,17 @@ def test_what_failed_after_the_end_is_taken_out_of_that_days_result() -> None:
     assert stage.gate.books.day_micros(stage.now_ns) == 0
 
 
-def test_a_days_result_of_another_session_is_carried_over_from_the_ledger() -> None:
+def test_a_days_result_of_other_sessions_of_the_wallet_counts_once_and_for_its_day_alone() -> None:
     stage = GateStage()
-    stage.gate.carry(stage.now_ns // (86_400 * 10**9), -2_001 * MICROS)
+    day = stage.now_ns // (86_400 * 10**9)
+    stage.hear(Kind.DAY_CARRIED, ref_id=day, amount_micros=-1_990 * MICROS)
+    assert told(stage.place()) == "leaves"
+    stage.hear(Kind.DAY_CARRIED, ref_id=day, amount_micros=-2_001 * MICROS)
+    assert stage.gate.books.day_micros(stage.now_ns) == -2_001 * MICROS, "said again it takes the first's place"
     assert told(stage.place()) == "DAILY_LOSS, the core erred"
+    stage.now_s += 86_400
+    stage.list_window(1, open_s=86_400)
+    assert told(stage.place(slot=1)) == "leaves", "another day"
 
 
 @pytest.mark.parametrize(

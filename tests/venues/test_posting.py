@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from inline_snapshot import snapshot
 from numpy.typing import NDArray
-from order_messages import OPEN_NS, UP_ID
+from order_messages import DOWN_ID, LISTING, OPEN_NS, SLOT, UP_ID
 
-from infra.venues.credentials import Secret
+from infra.streams.intake import Intake
+from infra.venues import posting, signing
+from infra.venues.credentials import Credentials, Secret
+from infra.venues.gateway import Gateway
 from infra.venues.posting import body_of, outcome_of, terms_of
 from infra.venues.refusals import halting
-from infra.venues.rest import Reply
+from infra.venues.rest import Reply, Rest
 from infra.venues.signing import Signer
 from infra.venues.throttle import Throttle
 from state.events import Side, Token
@@ -253,3 +256,21 @@ def test_pauses_grow_while_the_venue_insists_and_let_post_only_orders_through_wh
     throttle.went_well()
     throttle.pause(Reject.POST_ONLY_MODE, 120.0)
     assert (throttle.refusal(True), throttle.refusal(False)) == (Reject.NONE, Reject.POST_ONLY_MODE)
+
+
+def test_a_prepared_window_leaves_nothing_to_reckon_for_its_first_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Domain, parties and the body's common text are there when a window is followed, not when its order is urgent."""
+    clock = HandClock(OPEN_NS)
+    rest = Rest("http://127.0.0.1:1", clock, SIGNER, Credentials("our-key", Secret("c2VjcmV0"), Secret("word")))
+    gateway = Gateway(rest, clock, SIGNER, Intake(clock))
+    posting._form.cache_clear()
+    SIGNER._constants.clear()
+    gateway.prepare(LISTING, SLOT)
+    formed = posting._form.cache_info().misses
+    monkeypatch.setattr(signing, "domain_of", None)
+    for token, token_id in ((Token.UP, UP_ID), (Token.DOWN, DOWN_ID)):
+        command = place(slot_id=SLOT, token_code=token)[0]
+        made = terms_of(command, token_id)
+        assert not isinstance(made, Reject)
+        assert body_of(command, made[0], SIGNER.sign(made[0]), SIGNER, "our-key")
+    assert posting._form.cache_info().misses == formed == 2

@@ -170,16 +170,49 @@ async def test_a_lost_answer_does_not_redeem_twice() -> None:
 
 
 @lived
-async def test_a_transaction_that_the_chain_undoes_is_tried_again() -> None:
-    """The outcome was told before the chain had it: the first redemption reverts."""
+async def test_nothing_is_redeemed_before_the_clob_names_the_winner_too() -> None:
+    """The outcome was told before the CLOB had it: no transaction is wasted on what the chain would undo."""
     async with stage(150) as on:
         books = await holding_winners(on, decided=False)
         settling = books.settling(on.relayer)
         await look_until(settling, on, lambda: bool(books.notes("not redeemed")))
-        assert [each["why"][:22] for each in books.notes("not redeemed")] == ["not redeemed: failed: "]
+        assert [each["why"] for each in books.notes("not redeemed")] == ["the CLOB names no winner yet"]
+        assert on.line.submits == 0 and not books.notes("second word")
         await on.desk.until_true(lambda: on.venue.window.outcome is not None, "the outcome")
         await look_until(settling, on, lambda: bool(books.notes("redeemed")))
-        assert len(books.notes("redeemed")) == 1 and books.agree()
+        (word,) = books.notes("second word")
+        assert (word["first"], word["clob"], word["agrees"]) == ("UP", "Up", True)
+        assert len(books.notes("redeemed")) == 1 and books.agree() and not books.halts
+
+
+@lived
+async def test_two_words_that_differ_halt_and_nothing_is_redeemed() -> None:
+    """The window is settled as UP by the first word, and the CLOB has DOWN."""
+    async with stage(150, outcome=Token.DOWN) as on:
+        books = await holding_winners(on)
+        settling = books.settling(on.relayer)
+        await look_for(settling, on, 90)
+        (halt,) = books.halts
+        assert halt == (
+            f"{on.desk.listing.slug}: it was settled as UP, and the CLOB names Down as the winner: nothing is "
+            "redeemed; look at both before trading on"
+        )
+        assert books.notes("not redeemed")[-1]["why"] == "the CLOB names another winner"
+        assert on.line.submits == 0 and not books.notes("redeemed") and len(books.notes("second word")) == 1
+
+
+@lived
+async def test_the_second_word_is_heard_also_where_nothing_is_owed() -> None:
+    """Settled as DOWN while UP was held, nothing seems to be owed; but the CLOB says UP, and that is our money."""
+    async with stage(150) as on:
+        books = await holding_winners(on)
+        books.facts = [fact for fact in books.facts if isinstance(fact, dict) or fact["kind_code"][0] != Kind.SETTLED]
+        books.row(Kind.SETTLED, code_id=Token.DOWN)
+        books.book = books.opened()
+        assert books.owed() == 0.0
+        await look_for(books.settling(on.relayer), on, 20)
+        (halt,) = books.halts
+        assert "it was settled as DOWN, and the CLOB names Up as the winner" in halt
 
 
 @lived
