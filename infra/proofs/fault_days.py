@@ -175,7 +175,9 @@ class Day:
 
 
 @asynccontextmanager
-async def a_day(scratch: Path, *, speed: float = SPEED, windows: int = 5, seed: int = 4) -> AsyncIterator[Day]:
+async def a_day(
+    scratch: Path, *, speed: float = SPEED, windows: int = 5, seed: int = 4, books: bool = False
+) -> AsyncIterator[Day]:
     """Open a venue and the desk in it, a little before the first window opens; what takes seconds comes before."""
     core = _warm_core()
     market = _quiet_market(windows, seed)
@@ -183,7 +185,7 @@ async def a_day(scratch: Path, *, speed: float = SPEED, windows: int = 5, seed: 
         await asyncio.to_thread(process.ready)
         async with (
             VenueServer.open(market, speed_ratio=speed, seed=seed, cash_micros=CASH_MICROS) as venue,
-            a_desk(venue, scratch / "desk", core, process) as desk,
+            a_desk(venue, scratch / "desk", core, process, books=books) as desk,
         ):
             yield Day(venue, desk, scratch)
 
