@@ -3,7 +3,8 @@
 from typing import Final
 
 from infra.proofs.fault_days import Seen
-from infra.proofs.venue_faults_stage import HandDesk, Stage
+from infra.proofs.venue_faults_desks import HandDesk
+from infra.proofs.venue_faults_stage import Stage
 from infra.proofs.venue_faults_table import (
     FAK,
     SHARES,

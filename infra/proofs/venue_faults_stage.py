@@ -5,12 +5,10 @@ sockets are replaced, by calls that take a moment each. So a story of minutes pl
 """
 
 import asyncio
-import hashlib
 import heapq
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -20,12 +18,12 @@ from numpy.typing import NDArray
 
 from infra.addresses import Addresses
 from infra.feeds.frames import Wire
-from infra.ledger.ledger_book import LedgerBook
 from infra.ledger.session_books import session_books
-from infra.proofs.fault_desks import CASH_MICROS, Hand, Remembering, Unseen
+from infra.proofs.fault_desks import CASH_MICROS, Remembering, Unseen
 from infra.proofs.hand_clock import HandClock
 from infra.proofs.storm_stage import FusedRunner
-from infra.proofs.venue_faults_wires import WAY_NS, HandQuestions, HandRest
+from infra.proofs.venue_faults_desks import HandDesk, books_in, chain_head, halt, prices_in, signer_of
+from infra.proofs.venue_faults_wires import HandQuestions, HandRest
 from infra.shell.core import Core
 from infra.shell.shell import Shell
 from infra.streams.discovery import Discovery
@@ -36,12 +34,10 @@ from infra.venue_next_door.markets import generated_market
 from infra.venue_next_door.nouns import Account, BookShown, PlacedOrder, Trade, TradeStatus, Window
 from infra.venue_next_door.server import APPS
 from infra.venue_next_door.user_frames import order_news, trade_news
-from infra.venues.credentials import Secret
 from infra.venues.gate import Gate
 from infra.venues.gateway import Gateway
 from infra.venues.signing import Signer
-from infra.wallets import deposit_wallet_of
-from state.events import EVENT, Kind, Source, Token
+from state.events import Kind, Source, Token
 from state.params import Params
 from state.units import NS_PER_MS, NS_PER_S
 
@@ -49,56 +45,7 @@ STEP_NS: Final = 50 * NS_PER_MS
 SEED: Final = 7
 SERVED: Final = ("clob", "gamma", "data_api", "geoblock", "polygon", "relayer")
 ADDRESSES: Final = Addresses(**{name: f"http://{name}" for name in SERVED})
-BY_CATALOGUE: Final = (
-    int(Kind.MARKET_LISTED), int(Kind.RULE_GIVEN), int(Kind.STRIKE_SEEN), int(Kind.SETTLED),
-)  # fmt: skip
-"""Rows that a desk learns from the catalogue by itself."""
-OF_BOOKS: Final = np.zeros(256, np.bool_)
-"""Kinds of rows that the market channel tells, of one window."""
-OF_BOOKS[[Kind.BOOK_CLEARED, Kind.LEVEL_SET, Kind.TOUCH_CARRIED, Kind.TRADE_SEEN, Kind.TICK_CHANGED]] = True
-
 Rows = NDArray[Any]
-Roads = Callable[[bytes], tuple[int, ...]]
-"""Says of a message of the user channel how late each copy of it comes, in ns; nothing: it is lost."""
-
-
-@dataclass(slots=True, kw_only=True)
-class HandDesk(Hand):
-    """A desk on the stage."""
-
-    folder: Path
-    rest: HandRest
-    signer: Signer
-    questions: HandQuestions
-    discovery: Discovery
-    roads: Roads = field(default=lambda _: (WAY_NS,))
-    slot: int = -1
-    """Of the window in which the story plays; -1: not listed yet."""
-    public_count: int = 0
-    """How much of what left the venue it has heard."""
-
-    @property
-    def slug(self) -> str:
-        """Name the window in which the story plays."""
-        return next(slug for slug, slot in self.shell.slots.taken.items() if slot == self.slot)
-
-    @property
-    def books(self) -> LedgerBook:
-        """Give its books as they stand in memory."""
-        assert isinstance(self.journal.books, LedgerBook), "a desk on the stage keeps books"
-        return self.journal.books
-
-    def counted(self, words: str) -> int:
-        """Give one of the gateway's counts."""
-        return self.gateway.counts[words]
-
-    def heard(self, order: int, words: str) -> bool:
-        """Say whether something was heard of an order."""
-        return any(words in line for line in self.story_of(order))
-
-    def noted(self, key: str) -> list[dict[str, Any]]:
-        """Give the journal's notes with a key."""
-        return [note for note in self.journal.notes if key in note]
 
 
 @lru_cache(maxsize=8)
@@ -112,19 +59,19 @@ class Stage:
     """One window of one market, and time that passes when the story says so."""
 
     def __init__(
-        self, folder: Path, *, market: str = "demo", into_s: float = 30.0, seed: int = SEED, **engine: Any
-    ) -> None:
-        """Take where desks keep what they write, and how far into its window the market shall be."""
+        self, folder: Path, *, market: str = "demo", into_s: float = 30.0, seed: int = SEED,
+        script: Sequence[Switch] = (), **engine: Any,
+    ) -> None:  # fmt: skip
+        """Take where desks keep what they write, how far into its window the market shall be, and faults from then."""
         made, self.open_ns = _market(market, seed)
         self.close_ns = self.open_ns + 300 * NS_PER_S
         self.folder, self.seed = folder, seed
         self.clock = HandClock(int(made["seen_ns"][0]))
         self.begin_ns = self.open_ns + round(into_s * NS_PER_S)
-        self.faults = Faults(self.clock)
+        self.faults = Faults(self.clock, list(script))
         self.engine = Engine([made], self.clock, self.faults, seed=seed, cash_micros=CASH_MICROS, **engine)
         self.apps = {name: APPS[name](self.engine) for name in SERVED}
         self.desks: list[HandDesk] = []
-        self.passed_steps = 0
         self._public: list[Rows] = []
         """All that has left the venue, from its beginning."""
         self._frames: list[tuple[int, int, HandDesk, bytes]] = []
@@ -166,21 +113,25 @@ class Stage:
         while self._frames and self._frames[0][0] <= now_ns:
             _, _, desk, raw = heapq.heappop(self._frames)
             desk.shell.intake.put(Arrived(What.FRAME, Wire.POLYMARKET_USER, 1, now_ns, raw=raw))
-        for desk in self.desks:
-            self._tell(desk, now_ns)
         if now_ns - self._checked_ns >= NS_PER_S:
             self._checked_ns = now_ns
             self.engine.check()
+        for desk in self.desks:
+            self._tell(desk, now_ns)
 
     def _tell(self, desk: HandDesk, now_ns: int) -> None:
-        shell = desk.shell
-        if shell.core is not None and desk.slot >= 0 and desk.public_count < len(self._public):
-            told = _ours(np.concatenate(self._public[desk.public_count :]), self.window.slot, desk.slot)
-            desk.public_count = len(self._public)
-            shell.intake.put(Arrived(What.ROWS, Wire.POLYMARKET_MARKET, 0, now_ns, rows=told))
+        shell, public = desk.shell, self._public
+        if shell.core is not None and desk.slot >= 0:
+            fresh, desk.prices_count = public[desk.prices_count :], len(public)
+            told = [prices_in(each) for each in fresh]
+            if 0 < self.window.hydrated_ns <= now_ns:  # before that, no book is shown to anybody
+                fresh, desk.books_count = public[desk.books_count :], len(public)
+                told += [books_in(each, self.window.slot, desk.slot) for each in fresh]
+            if any(map(len, told)):
+                shell.intake.put(Arrived(What.ROWS, Wire.POLYMARKET_MARKET, 0, now_ns, rows=np.concatenate(told)))
         shell.take(shell.intake.drain(1 << 14))
-        if shell.core is not None and now_ns - self._checked_ns >= NS_PER_S:
-            shell.tell(_chain_head(now_ns))
+        if shell.core is not None and now_ns == self._checked_ns:
+            shell.tell(chain_head(now_ns))
         fault = desk.gateway.fault or shell.fault
         if fault is not None:
             raise fault
@@ -238,6 +189,12 @@ class Stage:
         if shown is None or not shown.bids or not shown.asks:
             raise Unseen("the window has no two-sided book")
         return shown
+
+    def price_usd(self, source: Source, at_ns: int) -> float:
+        """Give the last price that a source had told by a time."""
+        told = np.concatenate(self._public)
+        said = told[(told["source_code"] == source) & (told["kind_code"] == Kind.PRICE_SEEN) & (told["at_ns"] <= at_ns)]
+        return float(said["value_usd"][np.argmax(said["at_ns"])])
 
     def questions(self) -> HandQuestions:
         """Give a way to the public servers."""
@@ -300,7 +257,7 @@ class Stage:
         gateway = Gateway(
             rest, clock, signer, intake,
             recorded=lambda order, its_hash: journal.note({"order": order, "hash": its_hash}, clock.now_ns()),
-            halted=lambda why: _halt(found[0].shell, why), gate=gate,
+            halted=lambda why: halt(found[0].shell, why), gate=gate,
             noted=lambda note: journal.note(note, clock.now_ns()),
         )  # fmt: skip
         shell = Shell(
@@ -337,38 +294,6 @@ class Stage:
         self.engine.close()
         for app in self.apps.values():
             await app.cleanup()
-
-
-def _ours(told: Rows, there: int, here: int) -> Rows:
-    """Keep what a desk hears over sockets: prices, and what is said of our window's books, in the desk's slot."""
-    kinds = told["kind_code"]
-    kept: Rows = told[
-        (~OF_BOOKS[kinds] | ((told["slot_id"] == there) & (here >= 0))) & ~np.isin(kinds, BY_CATALOGUE)
-    ].copy()
-    kept["slot_id"][OF_BOOKS[kept["kind_code"]]] = max(here, 0)
-    return kept
-
-
-def _chain_head(now_ns: int) -> Rows:
-    """Say that the chain has made a block just now, at a usual fee."""
-    seen = np.zeros(1, EVENT)
-    seen["kind_code"], seen["source_code"], seen["value_usd"] = Kind.CHAIN_SEEN, Source.POLYGON, 30.0
-    seen["ref_id"] = now_ns - NS_PER_S
-    return seen
-
-
-def _halt(shell: Shell, why: str) -> None:
-    """Let the core stop; a hand has none and only writes it down."""
-    if shell.core is not None:
-        shell.halt(why)
-    else:
-        shell.session.note({"halted": why}, shell.clock.now_ns())
-
-
-def signer_of(name: str) -> Signer:
-    """Give the signer of a name, the same each time: a throw-away key that everybody can reckon."""
-    key = Secret(hashlib.sha256(f"venue faults {name}".encode()).hexdigest())
-    return Signer(key, deposit_wallet_of(Signer(key).address))
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

@@ -14,15 +14,16 @@ from infra.ledger.ledger_book import FILE
 from infra.ledger.ledger_file import read_balances
 from infra.proofs.fault_days import Seen
 from infra.proofs.fault_desks import Unseen
-from infra.proofs.venue_faults_stage import HandDesk, Stage, a_stage, is_settled
+from infra.proofs.venue_faults_desks import HandDesk
+from infra.proofs.venue_faults_stage import Stage, a_stage, is_settled
 from infra.venue_next_door.engine import Engine
 from infra.venue_next_door.ledger import FEES
 from infra.venue_next_door.nouns import Account, TradeStatus
 from infra.version import ROOT
 from state.events import Side, Token, Word
 from state.orders import TimeInForce
-from state.params import Params
-from state.units import MICROS
+from state.params import Params, default_params
+from state.units import MICROS, NS_PER_MS, NS_PER_S
 
 FAK: Final = TimeInForce.FAK
 SHARES: Final = 20
@@ -186,6 +187,17 @@ async def wind_down(stage: Stage, desk: HandDesk) -> None:
     await stage.pause(2.0)
 
 
+def eager(**changed: float) -> Params:
+    """Give settings under which the core acts at the least edge, so that faults find orders of its own."""
+    drawn = {
+        "position_micros": 400.0 * MICROS, "order_micros": 20.0 * MICROS, "take_edge_bps": 10.0,
+        "quote_edge_bps": 10.0, "keep_edge_bps": 0.0, "cooldown_ns": 100.0 * NS_PER_MS, "arm_bps": 500.0,
+        "requote_ns": 50.0 * NS_PER_MS, "interval_z": 0.5, "hold_sd_ratio": 0.0, "fair_weight_ratio": 1.0,
+        "liquidity_micros": 10_000.0 * MICROS, "pause_e_log": 10.0, "platform_calm_ns": 1.0 * NS_PER_S,
+    }  # fmt: skip
+    return default_params(drawn | changed)
+
+
 # ---- what stories do
 
 
@@ -220,6 +232,12 @@ async def bought(stage: Stage, desk: HandDesk, shares: float = SHARES, token: To
     order = take(stage, desk, shares, token)
     await stage.heard(desk, order, "DONE")
     return order
+
+
+async def decided(stage: Stage, desk: HandDesk) -> None:
+    """Wait until the desk has heard who won."""
+    slug = stage.window.slug
+    await stage.until(lambda: slug in desk.books.ask(lambda books: books.outcomes()), "the outcome is heard", 600.0)
 
 
 async def freed(stage: Stage, desk: HandDesk) -> None:
