@@ -64,6 +64,11 @@ class HandDesk(Hand):
         """Say whether something was heard of an order."""
         return any(words in line for line in self.story_of(order))
 
+    def placed_ns(self, order: int) -> int:
+        """Give when an order was commanded."""
+        its_hash = self.hash_of(order)
+        return next(note["at_ns"] for note in self.noted("hash") if note["hash"] == its_hash)
+
     def noted(self, key: str) -> list[dict[str, Any]]:
         """Give the journal's notes with a key."""
         return [note for note in self.journal.notes if key in note]

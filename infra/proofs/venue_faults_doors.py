@@ -83,6 +83,7 @@ async def _other_version(stage: Stage, desk: HandDesk) -> Seen:
             await _stays_halted(stage, other)
             demand(other.counted("posted") == 0, "no order of its ever left")
     with stage.on(Fault.MARKET_VERSION, "", 9.0):
+        await stage.pause(15.0)  # what the catalogue remembers of before is gone
         found = await stage.asked(find_market(stage.questions(), ADDRESSES, stage.clock))
     market = _refused(judge_market(found), "ORDER_VERSION")
     return Seen(

@@ -32,6 +32,8 @@ from state.events import Kind, Side, Token
 from state.orders import Reject, TimeInForce
 from state.units import BPS, NS_PER_MS
 
+SURPLUS_MICROS: Final = 100
+"""What a share's four decimals can leave: at whole cents it costs whole micros, so no rounding hides a difference."""
 TRIES: Final = 60
 """Odd orders at each tick."""
 
@@ -109,15 +111,18 @@ async def _ticks(stage: Stage, desk: HandDesk) -> Seen:
         await stage.until(lambda: desk.counted("posted") > fine + 3, "it goes on trading", 60.0)
     with stage.on(Fault.TICK_CHANGE, "", 0.01):
         await stage.until(lambda: tick() == 100, "the core knows the coarser tick", 5.0)
+        known_ns = stage.clock.now_ns()
         coarse = desk.counted("posted")
         await stage.until(lambda: desk.counted("posted") > coarse + 3, "it goes on trading", 60.0)
     rows = desk.rows_since(0, Kind.ORDER_CHANGED)
     off = [row for row in rows if int(row["flags_mask"]) == Reject.OFF_TICK]
+    late = [row for row in off if desk.placed_ns(int(row["ref_id"])) > known_ns]
+    demand(bool(off) and not late, f"orders on their way were refused ({len(off)}), none placed after it ({len(late)})")
     demand(before == 100 and len(desk.account.orders) > placed, "orders were taken at each tick")
     return Seen(
         "the tick became 0.001 and 0.01 again while the core traded",
-        f"took each over with the row that told of it ({took_s * 1e3:.0f} ms); of {desk.counted('posted')} orders "
-        f"{len(off)} were refused for their tick",
+        f"took each over with the row that told of it ({took_s * 1e3:.0f} ms); {len(off)} orders on their way at the "
+        f"change were refused for their tick, none of {desk.counted('posted')} after it was told",
     )
 
 
@@ -191,14 +196,13 @@ def _shared(desk: HandDesk) -> int:
 
 async def _late_trades(stage: Stage, desk: HandDesk) -> Seen:
     """Row 19."""
-    micros = 3
 
     def late(raw: bytes) -> tuple[int, ...]:
         is_trade = b'"event_type":"trade"' in raw
         return (WAY_NS + 2_500 * NS_PER_MS * is_trade, 4_000 * NS_PER_MS)
 
     desk.roads = late
-    with stage.on(Fault.OVERFILL, "", micros):
+    with stage.on(Fault.OVERFILL, "", SURPLUS_MICROS):
         order = take(stage, desk)
         await stage.heard(desk, order, "HELD", 2.0)
         await stage.pause(1.5)
@@ -213,7 +217,7 @@ async def _late_trades(stage: Stage, desk: HandDesk) -> Seen:
     flagged = [row for row in odd.rows("what", "which") if "more" in str(row["what"])]
     demand(bool(flagged), "that more came than was ordered is counted")
     return Seen(
-        f"the order's end came 2.5 s before its trade, each message twice, and {micros} microshares more than ordered",
+        f"the order's end came 2.5 s before its trade, each message twice, and {SURPLUS_MICROS} microshares more came",
         f"the order stayed open until its fill was told; {filled(desk, order):.6f} shares of {SHARES} booked once, and "
         "the surplus counted as odd",
     )

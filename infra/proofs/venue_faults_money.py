@@ -29,7 +29,7 @@ from infra.proofs.venue_faults_table import (
     sell,
     take,
 )
-from infra.proofs.venue_faults_wires import HandRelayer
+from infra.proofs.venue_faults_wires import WAY_NS, HandRelayer
 from infra.streams.rest import Answer
 from infra.venue_next_door.faults import Fault
 from infra.venue_next_door.nouns import TradeStatus
@@ -59,12 +59,13 @@ async def _ghost(stage: Stage, desk: HandDesk) -> Seen:
         demand(pending.provisional_micros > 0, "a match is provisional at first")
         demand(pending.confirmed_micros <= sure, "and nothing of it is counted as sure")
         told_s = await stage.heard(desk, told, "REVERSED", 60.0)
-        desk.roads = lambda raw: () if FAILED in raw else (1_000_000,)
+        desk.roads = lambda raw: () if FAILED in raw else (WAY_NS,)
+        looked = desk.counted("reconciliations")
         untold = take(stage, desk)
         await stage.heard(desk, untold, "FILLED")
         untold_s = await stage.heard(desk, untold, "REVERSED", 90.0)
-    asked = desk.counted("settlements overdue")
-    demand(asked > 0, "a match that nobody spoke of any more was asked about")
+    looked = desk.counted("reconciliations") - looked
+    demand(looked > 0, "all was held against the venue though nothing seemed amiss")
     await stage.pause(1.0)
     after = desk.books.balances()
     failed = sum(trade.status is TradeStatus.FAILED for trade in desk.account.trades.values())
@@ -73,7 +74,7 @@ async def _ghost(stage: Stage, desk: HandDesk) -> Seen:
     return Seen(
         f"{failed} matches turned out FAILED on chain; of the second nobody told",
         f"booked as provisional ({dollars(pending.provisional_micros)}), undone with their fees: one {told_s:.0f} s "
-        f"after the match when it was told, the other after {untold_s:.0f} s, asked about for its age",
+        f"after the match when it was told, the other after {untold_s:.0f} s, when all was held against the venue",
     )
 
 
@@ -93,10 +94,11 @@ async def _drained(stage: Stage, desk: HandDesk) -> Seen:
     def failing() -> bool:
         return bool(int(core.world["platform"]["faults_mask"]) & bit)
 
+    await stage.until(lambda: bool(desk.account.trades), "the desk trades", 100.0)
     with stage.on(Fault.FAILED_TRADE):
         await stage.until(failing, "the rate of failures is too high", 200.0)
         stopped_ns, posted = stage.clock.now_ns(), desk.counted("posted")
-        await stage.until(lambda: Reason.PLATFORM in desk.asides_since(stopped_ns), "the desk stands aside", 10.0)
+        await stage.until(lambda: Reason.TRADES_FAIL in desk.asides_since(stopped_ns), "the desk stands aside", 10.0)
         await stage.pause(20.0)
     failed = sum(trade.status is TradeStatus.FAILED for trade in desk.account.trades.values())
     reversed_rows = len(desk.rows_since(0, Kind.FILL_REVERSED))
@@ -104,7 +106,7 @@ async def _drained(stage: Stage, desk: HandDesk) -> Seen:
     demand(desk.counted("posted") == posted, "no order leaves while trades fail")
     return Seen(
         f"counterparties drew their money out: {failed} matches of the desk's own orders failed, one after another",
-        f"each undone ({reversed_rows} reversals); stood aside (PLATFORM, TRADES_FAIL) once the rate was too high, and "
+        f"each undone ({reversed_rows} reversals); stood aside (TRADES_FAIL) once the rate was too high, and "
         "sent no order in the 20 s after",
     )
 

@@ -11,7 +11,7 @@ from infra.ledger.ledger_file import read_balances
 from infra.proofs.fault_days import Day, Seen, a_day
 from infra.proofs.fault_stories import MARKET, MARKET_NAME, MARKET_STORIES
 from infra.proofs.venue_faults_stage import is_settled
-from infra.proofs.venue_faults_table import Compared, Play, Row, compare, demand
+from infra.proofs.venue_faults_table import Compared, Play, Row, compare, demand, eager
 from infra.streams.life import State
 from infra.venue_next_door.faults import Fault
 from state.events import Word
@@ -29,7 +29,7 @@ def by_socket(story: LivedStory, into_s: float = 12.0) -> Play:
 
 
 async def _play(story: LivedStory, into_s: float, folder: Path) -> tuple[Seen, Compared]:
-    async with a_day(folder, windows=WINDOWS, books=True) as day:
+    async with a_day(folder, windows=WINDOWS, books=True, params=eager()) as day:
         await day.at(1, into_s)
         seen = await story(day)
         account, engine = day.desk.account, day.venue.engine

@@ -20,7 +20,7 @@ from infra.venue_next_door.engine import Engine
 from infra.venue_next_door.ledger import FEES
 from infra.venue_next_door.nouns import Account, TradeStatus
 from infra.version import ROOT
-from state.events import Side, Token, Word
+from state.events import Kind, Side, Token, Word
 from state.orders import TimeInForce
 from state.params import Params, default_params
 from state.units import MICROS, NS_PER_MS, NS_PER_S
@@ -257,8 +257,9 @@ def demand(holds: bool, what: str) -> None:
 
 def filled(desk: HandDesk, order: int) -> float:
     """Give the shares that were booked for an order, those that failed again taken off."""
-    told_of = [line.split() for line in desk.story_of(order) if line.startswith(("FILLED", "REVERSED"))]
-    return round(sum(float(shares) * (1 if word == "FILLED" else -1) for word, shares in told_of), 6)
+    signs = {int(Kind.FILLED): 1, int(Kind.FILL_REVERSED): -1}
+    rows = [row for row in desk.rows_since(0, Kind.FILLED, Kind.FILL_REVERSED) if int(row["ref_id"]) == order]
+    return sum(signs[int(row["kind_code"])] * int(row["amount_micros"]) for row in rows) / MICROS
 
 
 def agree(desk: HandDesk, order: int) -> None:

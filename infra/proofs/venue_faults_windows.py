@@ -67,9 +67,14 @@ async def _strike(stage: Stage, desk: HandDesk) -> Seen:
     return Seen(
         f"the price to beat was published {late_s:.0f} s late; at the open Binance stood {off_binance:.2f} bps and the "
         f"settlement stream's spot {off_spot:.2f} bps from it",
-        f"reckoned with the average of the minute before, by itself ({source.name}): {off:.2f} bps off, and took the "
-        "venue's when it came",
+        f"{_OWN[source]}: {off:.2f} bps off; took the venue's when it came, and never Binance's or the spot",
     )
+
+
+_OWN: Final = {
+    StrikeSource.OWN_AVERAGE: "reckoned with its own average of the minute before the open",
+    StrikeSource.STREAM: "took the settlement stream's average as it stood at the open",
+}
 
 
 def _told(desk: HandDesk) -> StrikeSource:
