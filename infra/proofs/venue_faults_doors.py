@@ -152,18 +152,21 @@ async def _two_engines(stage: Stage, desk: HandDesk) -> Seen:
         await stage.heard(second, theirs, "DONE", 40.0)
         fought = min(heart.repaired_count for heart in hearts)
         demand(fought > 0 and all(heart.accepted_count > 1 for heart in hearts), "both beat, and fight over the id")
-        if not desk.heard(ours, "DONE"):
-            await stage.asked(second.gateway.cancel_all())
-        await stage.heard(desk, ours, "DONE", 40.0)
+        await stage.heard(desk, ours, "DONE", 40.0)  # the other does not know it, and pulls it
+        again = rest(stage, desk)
+        await stage.heard(desk, again, "RESTING")
+        await stage.asked(second.gateway.cancel_all())
+        all_s = await stage.heard(desk, again, "DONE", 5.0)
         for beat in beats:
             beat.cancel()
         await asyncio.gather(*beats, return_exceptions=True)
     demand(not desk.gateway.halt_why, "it goes on")
     return Seen(
-        "a second engine ran with the same key: it beat, placed an order of its own, and cancelled everything",
+        "a second engine ran with the same key: it beat, placed an order, pulled ours, which it did not know, and "
+        "cancelled everything",
         f"on this machine it is refused (`{words.split(':')[0]}`); one from elsewhere: the heartbeat's id was repaired "
-        f"({fought} times at least on each side), its unknown order was found and pulled, and that our own was "
-        f"cancelled was heard and booked",
+        f"({fought} times at least on each side), its unknown order was found and pulled; that our own were "
+        f"cancelled was heard ({all_s:.2f} s after the last) and booked",
     )
 
 
@@ -173,6 +176,7 @@ async def _approvals(stage: Stage, desk: HandDesk) -> Seen:
     with stage.on(Fault.NO_ALLOWANCE):
         order = take(stage, desk)
         await stage.heard(desk, order, "REJECTED (NOT_ENOUGH_BALANCE)")
+        demand(desk.rest.count("POST", "/order", 400) == 1, "the venue refused it")
         await stage.pause(20.0)
         wallet = desk.signer.wallet
         check = await stage.asked(look_at_allowances(stage.questions(), ADDRESSES, wallet, 2, None, 1))

@@ -225,7 +225,8 @@ async def _dust(stage: Stage, desk: HandDesk) -> Seen:
     left = desk.books.balances().shares[key]
     demand(0 < left < 5 * MICROS, f"less than the least that may rest is left, not {left / MICROS:g}")
     small = desk.place(stage.window, 9_900, left / MICROS, side=Side.SELL)
-    await stage.heard(desk, small, "REJECTED")
+    await stage.heard(desk, small, "REJECTED (BELOW_MIN_SHARES)")
+    demand(desk.rest.count("POST", "/order", 400) == 1, "the venue refused it")
     posted = desk.counted("posted")
     refused = desk.story_of(small)[-1]
     async with _settling(stage, desk):
