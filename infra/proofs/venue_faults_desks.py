@@ -67,7 +67,7 @@ class HandDesk(Hand):
     def placed_ns(self, order: int) -> int:
         """Give when an order was commanded."""
         its_hash = self.hash_of(order)
-        return next(note["at_ns"] for note in self.noted("hash") if note["hash"] == its_hash)
+        return int(next(note["at_ns"] for note in self.noted("hash") if note["hash"] == its_hash))
 
     def noted(self, key: str) -> list[dict[str, Any]]:
         """Give the journal's notes with a key."""
