@@ -292,6 +292,8 @@ class OrderNews:
         if order is not None:
             order.matched_micros += part.shares_micros
             order.changed_ns = self._seen_ns
+            if order.matched_micros > order.amount_micros:
+                self.oddities.add("more shares than were ordered", part.order_hash[:80])
         return match
 
     def _was_told(self, match: Match, status: str) -> bool:

@@ -96,7 +96,7 @@ class _Nonce(msgspec.Struct):
     nonce: str
 
 
-class _Answer(msgspec.Struct):
+class RelayerAnswer(msgspec.Struct):
     """Any answer's status, body and wish to be left alone for some seconds."""
 
     status: int
@@ -270,7 +270,7 @@ class WalletRelayer:
             "POLY_BUILDER_TIMESTAMP": str(stamp_s),
         }
 
-    async def _call(self, method: str, path: str, body: bytes = b"") -> _Answer:
+    async def _call(self, method: str, path: str, body: bytes = b"") -> RelayerAnswer:
         """Ask once.
 
         Raises:
@@ -283,6 +283,9 @@ class WalletRelayer:
             raise NoAnswer(str(error), unsent=True) from error
         headers = self._headers(self._clock.now_ns() // NS_PER_S, method, bare, body)
         headers["Content-Type"] = "application/json"
+        return await self._wire(method, path, body, headers)
+
+    async def _wire(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> RelayerAnswer:
         if self._session is None:
             limit = aiohttp.ClientTimeout(total=max(TOTAL_S / self._clock.speed_ratio, LEAST_S))
             self._session = aiohttp.ClientSession(timeout=limit)
@@ -291,7 +294,7 @@ class WalletRelayer:
             async with self._session.request(method, url, data=body or None, headers=headers) as response:
                 pause = response.headers.get("Retry-After", "")
                 pause_s = float(pause) if pause.isdecimal() else 0.0
-                return _Answer(response.status, await response.read(), pause_s)
+                return RelayerAnswer(response.status, await response.read(), pause_s)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NoAnswer(f"relayer: no connection ({type(error).__name__})", unsent=True) from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
