@@ -93,7 +93,8 @@ def visit_of(venue: Path | None, params: Path | None, settings: Any, folder: Pat
 def identity_or_why() -> "tuple[Identity | None, str]":
     """Find the key; or say in one line why there is none."""
     from infra.venues.credentials import KeyMissing
-    from infra.venues.secrets import SignerFailed, identity_from
+    from infra.venues.secrets import identity_from
+    from infra.venues.signing import SignerFailed
 
     try:
         return identity_from(os.environ), ""

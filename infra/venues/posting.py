@@ -141,7 +141,7 @@ def outcome_of(reply: Reply, side: Side) -> Outcome:
     Accepted is only what says success, no error, an id, and a status that we know.
     """
     message = reply.message
-    if reply.status == 200 and isinstance(message, clob_rest.Posted):
+    if 200 <= reply.status < 300 and isinstance(message, clob_rest.Posted):
         fate = _FATES.get(message.status.lower())
         if message.success and not message.error_msg and message.order_id and fate is not None:
             return Outcome(fate, message.order_id, shares_micros=_shares(message, side))
@@ -151,15 +151,17 @@ def outcome_of(reply: Reply, side: Side) -> Outcome:
 
 
 def outcomes_of(reply: Reply, sides: Sequence[Side]) -> tuple[Outcome, ...]:
-    """Say what the answer to a batch means for each of its orders, in their order.
+    """Say what the answer to a request means for each of its orders, in their order; of one order it is not a list.
 
     A refusal of the request is one of every order, for a batch is admitted whole or not at all (venue reference 5.7).
     Within a batch no status tells a refusal from a fault of the venue's: words that mean nothing to us leave the order
-    unknown, and so does an answer with other legs than there were orders.
+    unknown, and so does an answer without legs, or with others than there were orders.
     """
-    legs = reply.legs if reply.status == 200 else None
-    if legs is None:
+    if len(sides) == 1 or not 200 <= reply.status < 300 or isinstance(reply.message, clob_rest.Fault):
         return tuple(outcome_of(reply, side) for side in sides)
+    legs = reply.legs
+    if legs is None:
+        return (Outcome(Fate.UNKNOWN, halt_why=halting(reply.words)),) * len(sides)
     if len(legs) != len(sides):
         return (Outcome(Fate.UNKNOWN),) * len(sides)
     return tuple(_leg_outcome(leg, side) for leg, side in zip(legs, sides, strict=True))
@@ -175,6 +177,9 @@ def _leg_outcome(leg: Reply, side: Side) -> Outcome:
 def _refusal(reply: Reply) -> Outcome:
     words = reply.words
     reject = reject_of(words, reply.status)
+    if 200 <= reply.status < 300 and not isinstance(reply.message, clob_rest.Posted | clob_rest.Fault):
+        # Taken, by its status, and its body cannot be read: the order may live, whatever stands in the way of its news.
+        return Outcome(Fate.UNKNOWN, halt_why=halting(words))
     unclear = reply.status >= 500 and reject not in (*_PAUSING, Reject.MARKET_CLOSED)
     if DUPLICATED in words.lower() or unclear:
         return Outcome(Fate.UNKNOWN)

@@ -89,6 +89,11 @@ class Reply:
         words = " ".join(each for each in said if isinstance(each, str) and each)
         return words or self.raw[:300].decode("utf-8", "replace")
 
+    @property
+    def refusal(self) -> str:
+        """Give what a refusal says where the answer may be a secret: one that is none is never repeated."""
+        return self.words if self.status >= 400 else "an answer that cannot be read"
+
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Any])
 _PARTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -212,7 +217,17 @@ class Rest:
                 self._seal = Seal(self._signer.address, self.credentials)
                 return self.credentials
         assert reply is not None
-        raise CredentialsRefused(f"the venue gives no credentials: {reply.status} {reply.words[:120]}")
+        raise CredentialsRefused(f"the venue gives no credentials: {reply.status} {reply.refusal[:120]}")
+
+    async def refresh_balance(self, token_id: str = "") -> None:
+        """Let the venue look at the chain for what we have of a token, or of collateral: what it shows is a memory.
+
+        Raises:
+            NoAnswer: none came (venue reference 7.4; 8, row 5).
+        """
+        asset = f"CONDITIONAL&token_id={token_id}" if token_id else "COLLATERAL"
+        query = f"asset_type={asset}&signature_type={int(self.signature_type)}"
+        await self.call("GET", "/balance-allowance/update", query=query)
 
     async def pages(self, path: str, query: str = "") -> list[Any]:
         """Give the orders or trades of all pages of a listing, typed; what cannot be read is left out.

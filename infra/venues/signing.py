@@ -159,6 +159,10 @@ def salt_of(order_id: int, at_ns: int) -> int:
     return int.from_bytes(digest.digest(), "big") >> (64 - _SALT_BITS)
 
 
+class SignerFailed(Exception):
+    """Whoever holds the key does not sign; one line: what it said, and never what was to be signed."""
+
+
 class KeyHolder(Protocol):
     """Holds a key and signs digests with it: in this process, or elsewhere."""
 
@@ -167,7 +171,11 @@ class KeyHolder(Protocol):
         """Give the checksummed address of the account that the key controls."""
 
     def sign(self, digest: bytes) -> bytes:
-        """Sign 32 bytes; gives r, s and v (27 or 28), 65 bytes."""
+        """Sign 32 bytes; gives r, s and v (27 or 28), 65 bytes.
+
+        Raises:
+            SignerFailed: it is held elsewhere, and is not answered for.
+        """
 
 
 class LocalKey:
@@ -259,8 +267,16 @@ class Signer:
             )
         )  # fmt: skip
 
+    def hash_of(self, terms: Terms) -> str:
+        """Give an order's id, which nobody has to sign for."""
+        return "0x" + keccak(self._constant(terms.token_id).prefix + self.struct_hash(terms)).hex()
+
     def sign(self, terms: Terms) -> SignedTerms:
-        """Sign an order; its id is the standard digest for every kind of account (venue reference 1.2)."""
+        """Sign an order; its id is the standard digest for every kind of account (venue reference 1.2).
+
+        Raises:
+            SignerFailed: the key is held elsewhere, and is not answered for.
+        """
         constant = self._constant(terms.token_id)
         contents = self.struct_hash(terms)
         digest = keccak(constant.prefix + contents)
