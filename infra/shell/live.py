@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from infra.addresses import Addresses
 from infra.clock import Clock, monotonic_ns
-from infra.ledger.ledger_book import LedgerBook
+from infra.ledger.ledger_book import DEPOSITED, LedgerBook
 from infra.ledger.session_books import session_books
 from infra.ledger.watching import BooksWatch
 from infra.shell.arming import Arming
@@ -23,7 +23,7 @@ from infra.shell.face import Face
 from infra.shell.gate_start import gate_from
 from infra.shell.kill import KillSwitch, kill_switch
 from infra.shell.paper import PaperVenue
-from infra.shell.payouts import payouts, see_paid, witness_of
+from infra.shell.payouts import payouts, resume_merges, see_paid, witness_of
 from infra.shell.restart import ENDS, Start, ended_orders, resume, start_from
 from infra.shell.session import Session
 from infra.shell.shell import Door, News, Shell
@@ -48,6 +48,8 @@ Rows = NDArray[Any]
 WATCH_S: Final = 0.05
 FAREWELL_S: Final = 3.0
 """How long a stop waits for the venue to take our orders out, in real time."""
+MERGE_FAREWELL_S: Final = 15.0
+"""And for a merge to be done, whose orders are out by then."""
 
 
 class NotNextDoor(Exception):
@@ -89,6 +91,7 @@ async def live(plan: Plan, face: Face) -> None:
         NotNextDoor: a demo's addresses lead off this machine.
         JournalForeign, JournalDamaged, JournalBusy: the folder cannot be gone on with.
         CredentialsRefused: the venue gives us no keys.
+        NoAnswer: it does not answer, or does not say what the account holds.
         LedgerDiffers, LedgerForeign, LedgerBusy: the books beside the journal cannot be gone on with.
     """
     if plan.mode == "demo" and (abroad := plan.addresses.abroad()):
@@ -144,6 +147,8 @@ async def _live(
                 opened = payouts(plan.addresses, shell, books, rest, who, plan.wallet)
                 settling = await stack.enter_async_context(opened)
                 gateway.merger = settling.merge
+                if start is not None:
+                    resume_merges(settling, gateway, start)
                 tasks.append(asyncio.create_task(see_paid(settling, shell)))
             if watch is not None:
                 tasks.append(asyncio.create_task(watch.run()))
@@ -206,7 +211,10 @@ def _books_watch(
 ) -> BooksWatch | None:
     if books is None or start is None:
         return None
-    return BooksWatch(books, shell, rest, gateway, goes_on=start.played is not None)
+    played = start.played
+    # A session that ended before its books were opened has claimed nothing: it is as good as new.
+    goes_on = played is not None and (bool(played.placed) or any(DEPOSITED in note for note in played.notes))
+    return BooksWatch(books, shell, rest, gateway, goes_on=goes_on or (rest is None and played is not None))
 
 
 def _kill_switch(
@@ -298,8 +306,17 @@ async def _wind_down(shell: Shell, gateway: Gateway | None) -> None:
         await shell.intake.wait(shell.clock.now_ns() + int(0.02 * NS_PER_S * shell.clock.speed_ratio))
         shell.take(shell.intake.drain(64))
     if gateway is not None:
+        await _see_merged(shell, gateway)
         await gateway.cancel_all()
         shell.take(shell.intake.drain(1 << 20))
+
+
+async def _see_merged(shell: Shell, gateway: Gateway) -> None:
+    """Wait a while for merges under way: what is not heard of now is for the next start to find out."""
+    until_ns = monotonic_ns() + int(MERGE_FAREWELL_S * NS_PER_S)
+    while gateway.merges_count and monotonic_ns() < until_ns:
+        await shell.intake.wait(shell.clock.now_ns() + int(0.02 * NS_PER_S * shell.clock.speed_ratio))
+        shell.take(shell.intake.drain(64))
 
 
 def has_open_orders(core: Core) -> bool:

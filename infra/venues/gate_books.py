@@ -28,11 +28,10 @@ NOTIONAL_MIN_MICROS: Final = MICROS
 """Of a marketable order (venue reference 3.3), where no rule says otherwise."""
 _PPM: Final = 1_000_000
 _OVER: Final = (int(OrderState.DONE), int(OrderState.REJECTED), int(OrderState.NONE))
-_MERGED: Final = int(Kind.__members__.get("MERGED", 0))
 _HEARD: Final = np.zeros(256, np.bool_)
 _HEARD[[
     Kind.MARKET_LISTED, Kind.RULE_GIVEN, Kind.BOOK_CLEARED, Kind.LEVEL_SET, Kind.SETTLED, Kind.ORDER_CHANGED,
-    Kind.FILLED, Kind.FILL_REVERSED, Kind.FEE_CHARGED, Kind.OPERATOR_SAID, *([_MERGED] if _MERGED else []),
+    Kind.FILLED, Kind.FILL_REVERSED, Kind.FEE_CHARGED, Kind.OPERATOR_SAID, Kind.MERGED,
 ]] = True  # fmt: skip
 
 
@@ -245,7 +244,7 @@ class GateBooks:
             return
         if kind == Kind.FEE_CHARGED:
             window.fees_micros += amount
-        elif kind == _MERGED:
+        elif kind == Kind.MERGED:
             window.shares_micros = [shares - amount for shares in window.shares_micros]
             window.spent_micros -= amount
         else:
