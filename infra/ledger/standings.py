@@ -9,7 +9,7 @@ from infra.feeds.polymarket_user import OrderUpdate, matched_micros
 from infra.ledger.booking import Booker
 from infra.ledger.differences import Standing
 from infra.ledger.entries import Fill, TokenKey
-from infra.terminal.memory import plain, slug_of
+from infra.plain_memory import plain, slug_of
 from infra.venues.rest import NoAnswer, Rest
 from state.events import Side, Token
 from state.orders import OrderState

@@ -16,6 +16,7 @@ from infra.clock import Clock, monotonic_ns
 from infra.ledger.ledger_book import DEPOSITED, LedgerBook
 from infra.ledger.session_books import session_books
 from infra.ledger.watching import BooksWatch
+from infra.plain_memory import SPANS, slug_of
 from infra.shell.arming import Arming
 from infra.shell.core import COMMAND, Core
 from infra.shell.desk_process import DeskProcess
@@ -37,7 +38,7 @@ from infra.venues.heartbeat import Heartbeat
 from infra.venues.rest import Rest
 from infra.venues.secrets import Identity
 from infra.venues.signing import Signer
-from state.events import EVENT, Asset, Kind, Source, Word
+from state.events import EVENT, Kind, Source, Word
 from state.orders import OrderState
 from state.params import Params
 from state.units import NS_PER_S
@@ -273,14 +274,8 @@ def _begin(
 def unsettled(core: Core) -> list[str]:
     """Name the windows that the core still waits for, so that their ends are asked for after a restart."""
     markets = core.worlds["markets"][0]
-    found = []
-    for market in markets[np.isin(markets["phase_code"], (Phase.OPEN, Phase.CLOSED))]:
-        span_s = int(market["close_ns"] - market["open_ns"]) // NS_PER_S
-        length = {300: "5m", 900: "15m", 14_400: "4h"}.get(span_s)
-        if length is not None:
-            asset = Asset(int(market["asset_code"])).name.lower()
-            found.append(f"{asset}-updown-{length}-{int(market['open_ns']) // NS_PER_S}")
-    return found
+    waited = markets[np.isin(markets["phase_code"], (Phase.OPEN, Phase.CLOSED))]
+    return [slug_of(market) for market in waited if int(market["close_ns"] - market["open_ns"]) // NS_PER_S in SPANS]
 
 
 async def _watch(plan: Plan, shell: Shell, gateway: Gateway | None, stop: asyncio.Event) -> None:

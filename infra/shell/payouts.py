@@ -9,10 +9,10 @@ import numpy as np
 from infra.addresses import Addresses
 from infra.clock import Clock
 from infra.ledger.ledger_book import LedgerBook
+from infra.plain_memory import slug_of
 from infra.shell.restart import Start
 from infra.shell.session import Session
 from infra.shell.shell import Shell
-from infra.terminal.memory import slug_of
 from infra.venues.credentials import Secret
 from infra.venues.gateway import Gateway
 from infra.venues.relaying import DEADLINE_S, MARGIN_S, relayer_of

@@ -5,23 +5,21 @@ by the other. Money is whole micros, rounded against us; what is not known count
 order in which they are written down, so books made again from a journal are the books of the session that wrote it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.ledger.entries import DAY_NS
+from infra.venues.columns import columns_of
 from state.events import Kind, Side
-from state.orders import Act, Command, OrderState, TimeInForce
-from state.records import layout
+from state.orders import Act, OrderState, TimeInForce
 from state.rules import Rule
 from state.units import BPS, MICROS, NS_PER_S
 
 Rows = NDArray[Any]
 
-DAY_NS: Final = 86_400 * NS_PER_S
 FEE_MOST_PPM: Final = 250_000
 """The dearest curve there ever was (venue reference 3.1): what a window is reckoned with that states no fee."""
 NOTIONAL_MIN_MICROS: Final = MICROS
@@ -116,7 +114,7 @@ class BookedWindow:
         A set pays a dollar for certain, so what can still be lost is never more than was at stake before.
         """
         coming = sum(each.open_micros for each in self.orders.values() if each.token == order.token)
-        single = self.shares_micros[1 - order.token] - self.shares_micros[order.token]
+        single = self.unpromised_micros(1 - order.token) - self.shares_micros[order.token]
         return order.side == Side.BUY and order.open_micros + coming <= single
 
     def marked_micros(self) -> int:
@@ -303,13 +301,7 @@ def wanted_of(command: Any) -> Wanted:
     return Wanted(act, order_id, slot, at_ns, p_up, Sent(token, side, price, amount, may_take, tif))
 
 
-def _columns(*names: str) -> Callable[[Any], Any]:
-    every = layout(Command).names
-    assert every is not None, "a record has named columns"
-    return itemgetter(*(every.index(name) for name in names))
-
-
-_WANTED: Final = _columns(
+_WANTED: Final = columns_of(
     "act_code", "order_id", "slot_id", "at_ns", "p_up", "token_code", "side_code", "price_bps", "amount_micros",
     "tif_code", "post_only",
 )  # fmt: skip

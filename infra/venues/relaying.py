@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-import aiohttp
 import msgspec
 
 from infra.clock import Clock
 from infra.venues.credentials import Credentials, Secret
-from infra.venues.rest import NoAnswer, Rest
+from infra.venues.lines import FAILURES, Lines, NotConnected
+from infra.venues.rest import NoAnswer, Rest, pause_asked_s
 from infra.venues.signing import KeyHolder, Seal, SignatureType, SignerFailed
 from infra.venues.wallet_calls import Pair, WalletCall, merge_call, redeem_call, signed_batch, split_call
 from state.events import Token
@@ -64,10 +64,7 @@ class Relayed:
 
 
 class Relayer(Protocol):
-    """Turns sets into collateral and back, and winners into collateral. Nothing else: it gives no approvals."""
-
-    async def split(self, pair: Pair, amount_micros: int) -> Relayed:
-        """Turn collateral into so many pairs of shares."""
+    """Turns sets into collateral, and winners. Nothing else: it gives no approvals."""
 
     async def merge(self, pair: Pair, amount_micros: int) -> Relayed:
         """Turn so many pairs of shares into collateral."""
@@ -133,8 +130,9 @@ class WalletRelayer:
     """
 
     def __init__(self, address: str, clock: Clock, holder: KeyHolder, wallet: str, rest: Rest) -> None:
-        self._address, self._clock, self._holder, self._wallet, self._rest = address, clock, holder, wallet, rest
-        self._session: aiohttp.ClientSession | None = None
+        self._clock, self._holder, self._wallet, self._rest = clock, holder, wallet, rest
+        self._total_s = max(TOTAL_S / clock.speed_ratio, LEAST_S)
+        self._lines = Lines(address, self._total_s)
         self._seal: Seal | None = None
         self._key: Credentials | None = None
         self._one = asyncio.Lock()
@@ -161,8 +159,7 @@ class WalletRelayer:
         except NoAnswer:
             pass  # it stays known to the venue and to nobody else
         finally:
-            if self._session is not None:
-                await self._session.close()
+            self._lines.close()
 
     # One batch.
 
@@ -286,20 +283,15 @@ class WalletRelayer:
         except NoAnswer as error:
             raise NoAnswer(str(error), unsent=True) from error
         headers = self._headers(self._clock.now_ns() // NS_PER_S, method, bare, body)
-        headers["Content-Type"] = "application/json"
-        if self._session is None:
-            limit = aiohttp.ClientTimeout(total=max(TOTAL_S / self._clock.speed_ratio, LEAST_S))
-            self._session = aiohttp.ClientSession(timeout=limit)
-        url = self._address + path
+        request = self._lines.request(method, path, headers, body)
         try:
-            async with self._session.request(method, url, data=body or None, headers=headers) as response:
-                pause = response.headers.get("Retry-After", "")
-                pause_s = float(pause) if pause.isdecimal() else 0.0
-                return _Answer(response.status, await response.read(), pause_s)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise NoAnswer(f"relayer: no connection ({type(error).__name__})", unsent=True) from error
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            async with asyncio.timeout(self._total_s):
+                answer = await self._lines.ask(request)
+        except NotConnected as error:
+            raise NoAnswer(f"relayer: {error}", unsent=True) from error
+        except (TimeoutError, *FAILURES) as error:
             raise NoAnswer(f"relayer: no answer ({type(error).__name__})") from error
+        return _Answer(answer.status, answer.raw, pause_asked_s(answer.headers))
 
 
 def relayer_of(

@@ -196,7 +196,7 @@ class Rest:
         except (TimeoutError, *FAILURES) as error:
             said = "not safe on disk in time" if unsent else f"no answer ({type(error).__name__})"
             raise NoAnswer(f"{method} {path}: {said}", unsent=unsent) from error
-        return Reply(answer.status, answer.raw, _seconds(answer.headers), sent_ns, self._clock.now_ns())
+        return Reply(answer.status, answer.raw, pause_asked_s(answer.headers), sent_ns, self._clock.now_ns())
 
     async def derive(self, nonce: int = 0) -> Credentials:
         """Get the credentials of our signer, made anew where there are none yet (venue reference 5.2).
@@ -230,10 +230,11 @@ class Rest:
         await self.call("GET", "/balance-allowance/update", query=query)
 
     async def pages(self, path: str, query: str = "") -> list[Any]:
-        """Give the orders or trades of all pages of a listing, typed; what cannot be read is left out.
+        """Give the orders or trades of all pages of a listing, typed.
 
         Raises:
-            NoAnswer: a page did not come, or came as a refusal: a listing with holes proves nothing.
+            NoAnswer: a page did not come, came as a refusal, or has an entry that cannot be read: a listing with holes
+                proves nothing.
         """
         found: list[Any] = []
         cursor = FIRST_CURSOR
@@ -250,6 +251,7 @@ class Rest:
         raise NoAnswer(f"GET {path}: more than {PAGES_MOST} pages")
 
 
-def _seconds(headers: Any) -> float:
+def pause_asked_s(headers: Any) -> float:
+    """Give the seconds that an answer asks us to wait; 0 where it does not say."""
     text = headers.get("Retry-After", "")
     return float(text) if text.replace(".", "", 1).isdecimal() else 0.0
