@@ -301,12 +301,12 @@ async def _wind_down(shell: Shell, gateway: Gateway | None) -> None:
         await shell.intake.wait(shell.clock.now_ns() + int(0.02 * NS_PER_S * shell.clock.speed_ratio))
         shell.take(shell.intake.drain(64))
     if gateway is not None:
-        await _see_merged(shell, gateway)
+        await see_merged(shell, gateway)
         await gateway.cancel_all()
         shell.take(shell.intake.drain(1 << 20))
 
 
-async def _see_merged(shell: Shell, gateway: Gateway) -> None:
+async def see_merged(shell: Shell, gateway: Gateway) -> None:
     """Wait a while for merges under way: what is not heard of now is for the next start to find out."""
     until_ns = monotonic_ns() + int(MERGE_FAREWELL_S * NS_PER_S)
     while gateway.merges_count and monotonic_ns() < until_ns:

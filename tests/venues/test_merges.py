@@ -1,22 +1,27 @@
 """Merges: complete sets become dollars, and what came of a merge that nobody told of is learnt from what is held."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
-from gateway_desk import SLOT
+from gateway_desk import SLOT, a_desk
 from relayer_stage import Stage, lived, stage
+from sessions import desk_process
 from settling_books import Books
 
 from infra.shell.core import Core
+from infra.shell.live import see_merged
 from infra.shell.payouts import resume_merges
 from infra.shell.restart import Start
-from infra.shell.session import Played
+from infra.shell.session import Played, Session
+from infra.shell.shell import Shell
 from infra.venues.relaying import DEADLINE_S
 from infra.venues.settling import Settling
 from state.events import Asset, Kind, Side, Token
 from state.orders import Reject
 from state.params import default_params
 from state.units import MICROS, NS_PER_S
+from state.world import Phase
 
 pytestmark = pytest.mark.rehearsal
 
@@ -120,3 +125,29 @@ def test_a_merge_under_way_when_the_session_ended_is_told_of_by_the_next_start(d
             assert not books.halts and not on.desk.gateway.merges_count
 
     story()
+
+
+def test_a_stop_waits_for_a_merge_under_way_and_the_core_hears_of_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with a_desk() as desk:
+            clock, core = desk.venue.clock, Core(default_params(), 1_000 * MICROS)
+            session = Session(tmp_path, created_ns=clock.now_ns(), code="tests")
+            session.begin(core, {"mode": "demo"}, clock.now_ns())
+            shell = Shell(
+                desk=desk_process(), clock=clock, intake=desk.intake, session=session, core=core, door=desk.gateway
+            )
+            market = core.worlds["markets"][0][SLOT]
+            market["phase_code"], market["merge_id"], market["merge_micros"] = Phase.OPEN, 7, 4 * MICROS
+
+            async def merge() -> int:
+                await clock.sleep(10 * NS_PER_S)
+                return 4 * MICROS
+
+            desk.gateway.resume_merge(SLOT, 7, merge())
+            await asyncio.sleep(0)
+            await see_merged(shell, desk.gateway)
+            assert not desk.gateway.merges_count and not int(core.worlds["markets"][0]["merge_id"][SLOT])
+            shell.close()
+            session.close()
+
+    asyncio.run(story())
