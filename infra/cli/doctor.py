@@ -95,7 +95,8 @@ def identity_or_why(params: Path | None) -> "tuple[Identity | None, str]":
     """Find the key, and the wallet that environment or settings name; or say in one line why there is none."""
     from infra.settings import read_account
     from infra.venues.credentials import KeyMissing
-    from infra.venues.secrets import SignerFailed, identity_from
+    from infra.venues.secrets import identity_from
+    from infra.venues.signing import SignerFailed
 
     try:
         return identity_from(read_account(params) | os.environ), ""

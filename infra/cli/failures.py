@@ -65,6 +65,7 @@ def code_of(error: Exception) -> Exit:
         + _known("infra.ledger.ledger", "LedgerBusy", "LedgerFailed")
         + _known("infra.venues.credentials", "KeyMissing")
         + _known("infra.venues.rest", "CredentialsRefused", "NoAnswer")
+        + _known("infra.venues.signing", "SignerFailed")
         + _known("infra.proofs.rehearsals", "RehearsalFailed")
         + (Misuse, UsageError, OSError)
     )

@@ -121,11 +121,11 @@ def spender_of(order_version: int) -> str:
     return EXCHANGE_V3 if order_version == 3 else EXCHANGE_V2
 
 
-async def ask_balance(rest: Rest, query: str) -> clob_rest.Balance | str:
-    """Have the venue look at a balance anew, then ask for it; gives it, or why not."""
-    asked = f"{query}&signature_type={int(rest.signature_type)}"
+async def ask_collateral(rest: Rest) -> clob_rest.Balance | str:
+    """Have the venue look at our collateral anew, then ask for it; gives it, or why not."""
+    asked = f"asset_type=COLLATERAL&signature_type={int(rest.signature_type)}"
     try:
-        await rest.call("GET", "/balance-allowance/update", query=asked)
+        await rest.refresh_balance()
         reply = await rest.call("GET", "/balance-allowance", query=asked)
     except NoAnswer as error:
         return str(error)

@@ -12,7 +12,7 @@ from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from infra.addresses import Addresses
 from infra.clock import Clock
 from infra.doctor.account import (
-    ask_balance,
+    ask_collateral,
     cash_micros_of,
     judge_funds,
     judge_wallet,
@@ -162,7 +162,7 @@ async def _account(visit: Visit, found: Findings, questions: Questions, version:
 async def _money(visit: Visit, found: Findings, questions: Questions, rest: Rest, version: int) -> None:
     """Look at allowances and funds."""
     assert visit.identity is not None
-    balance = await ask_balance(rest, "asset_type=COLLATERAL")
+    balance = await ask_collateral(rest)
     told = None if isinstance(balance, str) else balance.allowances
     cap_micros = int(visit.params.position_micros)
     wallet = visit.identity.wallet

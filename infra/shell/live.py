@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from infra.addresses import Addresses
 from infra.clock import Clock, monotonic_ns
-from infra.ledger.ledger_book import LedgerBook
+from infra.ledger.ledger_book import DEPOSITED, LedgerBook
 from infra.ledger.session_books import session_books
 from infra.ledger.watching import BooksWatch
+from infra.plain_memory import SPANS, slug_of
 from infra.shell.arming import Arming, words_for
 from infra.shell.core import COMMAND, Core
 from infra.shell.desk_process import DeskProcess
@@ -23,7 +24,7 @@ from infra.shell.face import Face
 from infra.shell.gate_start import gate_from
 from infra.shell.kill import KillSwitch, kill_switch
 from infra.shell.paper import PaperVenue
-from infra.shell.payouts import payouts, see_paid, witness_of
+from infra.shell.payouts import payouts, resume_merges, see_paid, witness_of
 from infra.shell.restart import Start, ended_orders, resume, start_from
 from infra.shell.session import Session
 from infra.shell.shell import Door, News, Shell
@@ -38,7 +39,7 @@ from infra.venues.heartbeat import Heartbeat
 from infra.venues.rest import Rest
 from infra.venues.secrets import Identity
 from infra.venues.signing import Signer
-from state.events import EVENT, Asset, Word
+from state.events import EVENT, Word
 from state.orders import OrderState
 from state.params import Params
 from state.units import NS_PER_S
@@ -49,6 +50,8 @@ Rows = NDArray[Any]
 WATCH_S: Final = 0.05
 FAREWELL_S: Final = 3.0
 """How long a stop waits for the venue to take our orders out, in real time."""
+MERGE_FAREWELL_S: Final = 15.0
+"""And for a merge to be done, whose orders are out by then."""
 
 
 class NotNextDoor(Exception):
@@ -94,6 +97,7 @@ async def live(plan: Plan, face: Face) -> None:
         NotNextDoor: a demo's addresses lead off this machine.
         JournalForeign, JournalDamaged, JournalBusy: the folder cannot be gone on with.
         CredentialsRefused: the venue gives us no keys.
+        NoAnswer: it does not answer, or does not say what the account holds.
         LedgerDiffers, LedgerForeign, LedgerBusy: the books beside the journal cannot be gone on with.
         DayUnknown: what other sessions of the wallet lost today is not known.
     """
@@ -138,14 +142,7 @@ async def _live(
         async with Streams(plan.addresses, plan.clock, intake, keys, wires=wires, seed=plan.seed) as streams:
             face.streams = streams
             _begin(plan, shell, session, start, gateway, streams)
-            if plan.wallet_books is not None:
-                elsewhere = plan.wallet_books.elsewhere(plan.clock.now_ns())
-                shell.tell(elsewhere.row())
-                face.tell(elsewhere.words)
-            if start is not None and shell.halted_why:
-                face.tell(still_halted(plan, shell.halted_why))
-            if plan.arming is not None:
-                plan.arming.observe(shell, gateway)
+            _tell_of_before(plan, shell, face, gateway)
             if gateway is not None and rest is not None:
                 await stack.enter_async_context(_kill_switch(plan, shell, gateway, rest))
             watch = _books_watch(shell, books, rest, gateway, start)
@@ -159,6 +156,8 @@ async def _live(
                 opened = payouts(plan.addresses, shell, books, rest, who, plan.wallet)
                 settling = await stack.enter_async_context(opened)
                 gateway.merger = settling.merge
+                if start is not None:
+                    resume_merges(settling, gateway, start)
                 tasks.append(asyncio.create_task(see_paid(settling, shell)))
             if watch is not None:
                 tasks.append(asyncio.create_task(watch.run()))
@@ -174,6 +173,18 @@ async def _live(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell_of_before(plan: Plan, shell: Shell, face: Face, gateway: Gateway | None) -> None:
+    """Tell core and people what of earlier sessions still holds: the wallet's day, a halt, and that nothing is armed."""
+    if plan.wallet_books is not None:
+        elsewhere = plan.wallet_books.elsewhere(plan.clock.now_ns())
+        shell.tell(elsewhere.row())
+        face.tell(elsewhere.words)
+    if shell.core is not None and shell.halted_why:
+        face.tell(still_halted(plan, shell.halted_why))
+    if plan.arming is not None:
+        plan.arming.observe(shell, gateway)
 
 
 @asynccontextmanager
@@ -221,7 +232,10 @@ def _books_watch(
 ) -> BooksWatch | None:
     if books is None or start is None:
         return None
-    return BooksWatch(books, shell, rest, gateway, goes_on=start.played is not None)
+    played = start.played
+    # A session that ended before its books were opened has claimed nothing: it is as good as new.
+    goes_on = played is not None and (bool(played.placed) or any(DEPOSITED in note for note in played.notes))
+    return BooksWatch(books, shell, rest, gateway, goes_on=goes_on or (rest is None and played is not None))
 
 
 def _kill_switch(
@@ -295,14 +309,8 @@ def _begin(
 def unsettled(core: Core) -> list[str]:
     """Name the windows that the core still waits for, so that their ends are asked for after a restart."""
     markets = core.worlds["markets"][0]
-    found = []
-    for market in markets[np.isin(markets["phase_code"], (Phase.OPEN, Phase.CLOSED))]:
-        span_s = int(market["close_ns"] - market["open_ns"]) // NS_PER_S
-        length = {300: "5m", 900: "15m", 14_400: "4h"}.get(span_s)
-        if length is not None:
-            asset = Asset(int(market["asset_code"])).name.lower()
-            found.append(f"{asset}-updown-{length}-{int(market['open_ns']) // NS_PER_S}")
-    return found
+    waited = markets[np.isin(markets["phase_code"], (Phase.OPEN, Phase.CLOSED))]
+    return [slug_of(market) for market in waited if int(market["close_ns"] - market["open_ns"]) // NS_PER_S in SPANS]
 
 
 async def _watch(plan: Plan, shell: Shell, gateway: Gateway | None, stop: asyncio.Event) -> None:
@@ -328,8 +336,17 @@ async def wind_down(shell: Shell, gateway: Gateway | None) -> None:
         await shell.intake.wait(shell.clock.now_ns() + int(0.02 * NS_PER_S * shell.clock.speed_ratio))
         shell.take(shell.intake.drain(64))
     if gateway is not None:
+        await see_merged(shell, gateway)
         await gateway.cancel_all()
         shell.take(shell.intake.drain(1 << 20))
+
+
+async def see_merged(shell: Shell, gateway: Gateway) -> None:
+    """Wait a while for merges under way: what is not heard of now is for the next start to find out."""
+    until_ns = monotonic_ns() + int(MERGE_FAREWELL_S * NS_PER_S)
+    while gateway.merges_count and monotonic_ns() < until_ns:
+        await shell.intake.wait(shell.clock.now_ns() + int(0.02 * NS_PER_S * shell.clock.speed_ratio))
+        shell.take(shell.intake.drain(64))
 
 
 def has_open_orders(core: Core) -> bool:

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from infra.faststate import Bucket, Rate
+from infra.faststate import Bucket
 from infra.venues.gate_books import BookedWindow, GateBooks, Sent, Wanted, wanted_of
+from infra.venues.throttle import ORDERS
 from state.events import Side, Token, Word
 from state.orders import Reject, TimeInForce
 from state.params import Params
@@ -25,8 +26,6 @@ Rows = NDArray[Any]
 
 BAND_BPS: Final = 200
 """A purchase this much above the core's own posterior (a sale below it) makes no sense for anybody."""
-ORDER_RATE: Final = Rate(per_s=20.0, burst=20.0)
-"""Half of what the venue's lowest tier allows (venue reference 5.7, 10)."""
 BOUNDARY_NS: Final = NS_PER_S
 """No order leaves so near to a boundary of five minutes, where the venue often fails (venue reference 8, row 14)."""
 GRID_NS: Final = 300 * NS_PER_S
@@ -128,7 +127,7 @@ class Gate:
         self.is_disarmed = False
         self.armed_micros = 0
         """The most that may be at risk in all; 0: no limit beyond the others."""
-        self._bucket = Bucket(ORDER_RATE, ORDER_RATE.burst, now_ns)
+        self._bucket = Bucket(ORDERS, ORDERS.burst, now_ns)
 
     # Hearing.
 
@@ -180,7 +179,7 @@ class Gate:
         wanted = wanted_of(command)
         refused = self._judge(wanted, now_ns)
         if refused is None and not self._bucket.take(1.0, now_ns):
-            refused = Refused(Bar.ORDER_RATE, allowed=round(ORDER_RATE.per_s))
+            refused = Refused(Bar.ORDER_RATE, allowed=round(ORDERS.per_s))
         if refused is None:
             self.books.book(wanted)
         else:

@@ -5,35 +5,31 @@ by the other. Money is whole micros, rounded against us; what is not known count
 order in which they are written down, so books made again from a journal are the books of the session that wrote it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.ledger.entries import DAY_NS
+from infra.venues.columns import columns_of
 from state.events import Kind, Side
-from state.orders import Act, Command, OrderState, TimeInForce
-from state.records import layout
+from state.orders import Act, OrderState, TimeInForce
 from state.rules import Rule
 from state.units import BPS, MICROS, NS_PER_S
 
 Rows = NDArray[Any]
 
-DAY_NS: Final = 86_400 * NS_PER_S
 FEE_MOST_PPM: Final = 250_000
 """The dearest curve there ever was (venue reference 3.1): what a window is reckoned with that states no fee."""
 NOTIONAL_MIN_MICROS: Final = MICROS
 """Of a marketable order (venue reference 3.3), where no rule says otherwise."""
 _PPM: Final = 1_000_000
 _OVER: Final = (int(OrderState.DONE), int(OrderState.REJECTED), int(OrderState.NONE))
-_MERGED: Final = int(Kind.__members__.get("MERGED", 0))
 _HEARD: Final = np.zeros(256, np.bool_)
 _HEARD[[
     Kind.MARKET_LISTED, Kind.RULE_GIVEN, Kind.BOOK_CLEARED, Kind.LEVEL_SET, Kind.SETTLED, Kind.ORDER_CHANGED,
-    Kind.FILLED, Kind.FILL_REVERSED, Kind.FEE_CHARGED, Kind.OPERATOR_SAID, Kind.DAY_CARRIED,
-    *([_MERGED] if _MERGED else []),
+    Kind.FILLED, Kind.FILL_REVERSED, Kind.FEE_CHARGED, Kind.OPERATOR_SAID, Kind.DAY_CARRIED, Kind.MERGED,
 ]] = True  # fmt: skip
 
 
@@ -133,7 +129,7 @@ class BookedWindow:
         A set pays a dollar for certain, so what can still be lost is never more than was at stake before.
         """
         coming = sum(each.open_micros for each in self.orders.values() if each.token == order.token)
-        single = self.shares_micros[1 - order.token] - self.shares_micros[order.token]
+        single = self.unpromised_micros(1 - order.token) - self.shares_micros[order.token]
         return order.side == Side.BUY and order.open_micros + coming <= single
 
     def marked_micros(self) -> int:
@@ -265,7 +261,7 @@ class GateBooks:
             return
         if kind == Kind.FEE_CHARGED:
             window.fees_micros += amount
-        elif kind == _MERGED:
+        elif kind == Kind.MERGED:
             window.shares_micros = [shares - amount for shares in window.shares_micros]
             window.spent_micros -= amount
         else:
@@ -325,13 +321,7 @@ def wanted_of(command: Any) -> Wanted:
     return Wanted(act, order_id, slot, at_ns, p_up, Sent(token, side, price, amount, may_take, tif))
 
 
-def _columns(*names: str) -> Callable[[Any], Any]:
-    every = layout(Command).names
-    assert every is not None, "a record has named columns"
-    return itemgetter(*(every.index(name) for name in names))
-
-
-_WANTED: Final = _columns(
+_WANTED: Final = columns_of(
     "act_code", "order_id", "slot_id", "at_ns", "p_up", "token_code", "side_code", "price_bps", "amount_micros",
     "tif_code", "post_only",
 )  # fmt: skip

@@ -30,7 +30,7 @@ from infra.feeds.polymarket_user import (
 )
 from infra.venues.amounts import SHARE_GRAIN_MICROS
 from infra.venues.followed import Followed
-from infra.venues.known_orders import KnownOrder, fate_of, no_match
+from infra.venues.known_orders import NO_FEE, NO_TRADE, KnownOrder, fate_of, no_match
 from infra.venues.trade_parts import Match, Part, key_of, knew, parts_of
 from state.events import EVENT, SETTLES, Kind, Source
 from state.orders import Liquidity, OrderState, Reject
@@ -79,8 +79,9 @@ class OrderNews:
         self.hashes[order.order_id] = order.order_hash
 
     def alias(self, order: KnownOrder, order_hash: str) -> None:
-        """Know an order by the id that the venue uses, too."""
-        self.orders[order_hash] = order
+        """Know an order by the id that the venue uses: its cancels and its place in lists go by that one."""
+        order.order_hash = order_hash
+        self.expect(order)
 
     def restore(self, orders: Iterable[KnownOrder], told: Rows) -> None:
         """Know again, after a start, what the journal says was sent and told.
@@ -192,7 +193,7 @@ class OrderNews:
         if order is None or order.is_over:
             return NO_ROWS
         if order.missing_micros:
-            self.oddities.add("matched shares without a trade", order_hash[:80])
+            self.oddities.add(NO_TRADE, order_hash[:80])
             order.stated_micros = order.matched_micros
         if order.ended or order.matched_micros > 0 or order.told in (OrderState.RESTING, OrderState.CANCEL_SENT):
             ended = order.ended or order.open_micros == 0
@@ -316,7 +317,7 @@ class OrderNews:
             return 0
         fees = [match.coin.fees.of_match(*level) for level in match.levels]
         if min(fees, default=0) < 0:
-            self.oddities.add("a fee that cannot be reckoned", match.coin.condition_id[:80])
+            self.oddities.add(NO_FEE, match.coin.condition_id[:80])
             return 0
         return sum(fees)
 
@@ -356,7 +357,8 @@ class OrderNews:
     def _change(self, order: KnownOrder, state: OrderState, reject: Reject) -> None:
         order.changed_ns = self._seen_ns
         if order.is_over or order.ended:
-            if order.assumed and state in (OrderState.HELD, OrderState.RESTING):
+            denied = order.assumed or order.told is OrderState.REJECTED
+            if denied and state in (OrderState.HELD, OrderState.RESTING):
                 self.strays.add(order.order_hash)
             self._tell_end(order)
         elif state is OrderState.DONE:

@@ -196,6 +196,18 @@ def test_nothing_is_sold_that_is_not_held() -> None:
     assert stage.gate.books.slots[0].worst_micros() == 2 * MICROS
 
 
+@pytest.mark.parametrize(("sells", "verdict"), [(False, "leaves"), (True, "POSITION")])
+def test_a_purchase_closes_nothing_that_is_about_to_be_sold(sells: bool, verdict: str) -> None:
+    """Twenty UP are held and another ten dollars are too many: DOWN completes sets, unless the UP may be gone first."""
+    stage = GateStage({"position_micros": 11 * MICROS})
+    stage.place(0.5, 20)
+    stage.fill(1, 20)
+    stage.over(1)
+    if sells:
+        assert told(stage.place(0.5, 20, side=Side.SELL)) == "leaves"
+    assert told(stage.place(0.5, 20, token=Token.DOWN)).startswith(verdict)
+
+
 @pytest.mark.parametrize(
     ("now_s", "at_s", "verdict"),
     [
