@@ -67,12 +67,13 @@ class BooksWatch:
                 await clock.sleep(WAIT_NS)
             while not await self.hold():
                 await clock.sleep(5 * WAIT_NS)
-        while not self.shell.halted_why:
+        while True:
             await clock.sleep(WAIT_NS)
             try:
                 self.book.complain()
             except LedgerError as error:
                 self.shell.halt(str(error))
+                return
 
     async def hold(self) -> bool:
         """Hold the books against the venue and report; says whether the venue told all that is needed."""
