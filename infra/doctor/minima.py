@@ -28,11 +28,6 @@ class Minima:
         """Give what the smallest order costs at the dearest price: affordable at every price."""
         return max(self.shares_micros * (BPS - self.tick_bps) // BPS, self.notional_micros)
 
-    @property
-    def cheapest_micros(self) -> int:
-        """Give what the cheapest order of all costs."""
-        return self.shares_micros * self.tick_bps // BPS
-
 
 def minima_of(listing: Listing) -> Minima:
     """Give a window's minima: its own, and the least notional by the registry, for no market states that."""
@@ -41,13 +36,12 @@ def minima_of(listing: Listing) -> Minima:
     return Minima(listing.min_micros, notional, listing.tick_bps)
 
 
-def judge_settings(params: Params, minima: Minima | None, limit_micros: int | None = None) -> Check:
+def judge_settings(params: Params, minima: Minima | None) -> Check:
     """Judge whether limits leave room for the smallest order.
 
     Args:
         params: The session's.
         minima: Of a live market; None when there is none to be seen.
-        limit_micros: The limit that a session is to be armed with; None: not said yet.
     """
     if minima is None:
         return refused(_NAME, "without a live market nobody knows what the venue takes", "try again in a minute")
@@ -58,8 +52,6 @@ def judge_settings(params: Params, minima: Minima | None, limit_micros: int | No
         "daily_loss_micros": int(params.daily_loss_micros), "tail_loss_micros": int(params.tail_loss_micros),
     }  # fmt: skip
     low = [f"{name} = {value} (${value / MICROS:,.2f})" for name, value in limits.items() if value < least]
-    if limit_micros is not None and limit_micros < least:
-        low.append(f"the armed limit ${limit_micros / MICROS:,.2f}")
     if low:
         said = f"below the venue's smallest order ({shares}, up to {words}): {', '.join(low)}"
         return refused(_NAME, said, f"set them to at least {least} micros, or do not trade")
