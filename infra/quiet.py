@@ -21,6 +21,7 @@ def quiet() -> Iterator[None]:
     Entered once, when a process has loaded what it needs and before it serves. At its end all is given back to the
     collector: libraries that look for leaks as the interpreter ends would find everything that is frozen.
     """
+    threshold, switch_s = gc.get_threshold(), sys.getswitchinterval()
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 20, 50)
@@ -29,3 +30,5 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
+        gc.set_threshold(*threshold)
+        sys.setswitchinterval(switch_s)

@@ -95,7 +95,7 @@ def paper(
     """Trade on paper over real feeds.
 
     Prices and books come from the real sockets; orders go to the matching model in this process, and nothing is ever
-    sent. Needs the internet, and no key; with one in UPDOWN_KEY the settlement prices come from PolyBolt.
+    sent. Needs the internet, and no key; with one in UPDOWN_PRIVATE_KEY the settlement prices come from PolyBolt.
 
     Example: updown paper --minutes 60 --params my.toml
     """

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli.core import Changes, ParamsFile, Seed, get_ready, read_settings
-from infra.cli.doctor import VenueAt, examined, visit_of
+from infra.cli.doctor import VenueAt, examined, lease_of, visit_of
 from infra.cli.failures import Exit, Misuse
 from infra.cli.live import Frames, Minutes, Plain, Windows, run_plan, show_session
 from infra.cli.speech import AsJson, answer, note, say
 
 if TYPE_CHECKING:
     from infra.doctor.doctor import Findings, Visit
-    from infra.shell.lease import Lease
     from infra.shell.live import Plan
 
 Folder = Annotated[
@@ -57,7 +56,7 @@ def live(
         findings = examined(visit)
         if not findings.holds:
             _refuse(findings, as_json)
-        lease = stack.enter_context(_lease(visit))
+        lease = stack.enter_context(lease_of(visit, str(visit.folder.absolute())))
         if lease.recovered is not None:
             note(f"updown: took over the lease of {lease.recovered.words}, which is dead")
         for check in findings.checks:
@@ -69,6 +68,8 @@ def live(
         money = "real" if visit.addresses.abroad() else "simulated"
         told = run_plan(plan, plain=plain, as_json=as_json, venue=where, money=money)
     show_session(told, as_json)
+    if told.get("left"):
+        raise typer.Exit(int(Exit.DOES_NOT_HOLD))
 
 
 def _refuse(findings: "Findings", as_json: bool) -> None:
@@ -81,17 +82,6 @@ def _refuse(findings: "Findings", as_json: bool) -> None:
     if as_json:
         answer({"refused": lines, "exit": int(Exit.DOES_NOT_HOLD)})
     raise typer.Exit(int(Exit.DOES_NOT_HOLD))
-
-
-def _lease(visit: "Visit") -> "Lease":
-    from infra.clock import now_ns
-    from infra.shell.lease import Lease, LeaseHeld
-
-    assert visit.identity is not None
-    try:
-        return Lease.take(visit.leases, visit.identity.address, now_ns=now_ns(), journal=str(visit.folder.absolute()))
-    except LeaseHeld as error:
-        raise Misuse(f"live refuses to start: {error}") from None
 
 
 def _plan(visit: "Visit", findings: "Findings", *, windows: int, seconds: float, seed: int, frames: bool) -> "Plan":

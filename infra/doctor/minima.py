@@ -21,20 +21,16 @@ def minima_of(listing: Listing) -> Minima:
     return Minima(listing.min_micros, notional, listing.tick_bps, listing.span_s)
 
 
-def judge_settings(params: Params, minima: Minima | None, limit_micros: int | None = None) -> Check:
+def judge_settings(params: Params, minima: Minima | None) -> Check:
     """Judge whether the venue can honour the settings (`tools.minimums`); `updown live` starts on none that it cannot.
 
     Args:
         params: The session's.
         minima: Of a live market; None when there is none to be seen.
-        limit_micros: The limit that a session is to be armed with; None: not said yet.
     """
     if minima is None:
         return refused(_NAME, "without a live market nobody knows what the venue takes", "try again in a minute")
-    least, shares = minima.order_micros, f"{minima.shares_micros / MICROS:g} shares"
     found = [(each.words, each.mend) for each in unhonourable(params, minima)]
-    if limit_micros is not None and limit_micros < least:
-        found.append((f"the armed limit is ${limit_micros / MICROS:,.2f}", f"arm with at least {least} micros"))
     if found:
         mends = list(dict.fromkeys(mend for _, mend in found))
         return refused(_NAME, ", ".join(words for words, _ in found), f"{', '.join(mends)}, or do not trade")
@@ -44,4 +40,5 @@ def judge_settings(params: Params, minima: Minima | None, limit_micros: int | No
         return warning(
             _NAME, f"{said}, and the venue takes {ORDERS_PER_S}", "raise requote_ns; orders are held to 20/s"
         )
+    least, shares = minima.order_micros, f"{minima.shares_micros / MICROS:g} shares"
     return ready(_NAME, f"every limit leaves room for the smallest order ({shares}, up to ${least / MICROS:,.2f})")

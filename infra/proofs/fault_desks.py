@@ -19,6 +19,7 @@ from infra.feeds.frames import Wire
 from infra.ledger.session_books import session_books
 from infra.shell.core import COMMAND, Core
 from infra.shell.desk_process import DeskProcess
+from infra.shell.kill import KillSwitch
 from infra.shell.session import Session
 from infra.shell.shell import Shell
 from infra.streams.endpoints import EVERY
@@ -29,6 +30,7 @@ from infra.venue_next_door.engine import Engine
 from infra.venue_next_door.nouns import Account, PlacedOrder, Window
 from infra.venue_next_door.server import VenueServer
 from infra.venues.credentials import throwaway_key
+from infra.venues.gate import Gate
 from infra.venues.gateway import Gateway
 from infra.venues.heartbeat import Heartbeat
 from infra.venues.rest import Rest
@@ -261,18 +263,21 @@ async def a_desk(
             recorded=lambda order_id, order_hash: journal.note({"order": order_id, "hash": order_hash}, clock.now_ns()),
             answered=lambda *told: found[0].answered(*told),
             halted=lambda why: _halt(found[0], why),
+            gate=Gate(core.params, clock.now_ns()) if core is not None else None,
+            noted=lambda note: journal.note(note, clock.now_ns()),
         )  # fmt: skip
         stack.push_async_callback(gateway.close)
         shell = Shell(
             clock=clock, intake=intake, session=journal, core=core, door=gateway, news=gateway,
-            prepare=gateway.prepare, desk=process,
+            prepare=gateway.prepare, desk=process, hear_first=gateway.hear,
         )  # fmt: skip
         found.append(shell)
         stack.callback(shell.close)
         if core is not None:
             journal.begin(core, {"mode": "faults"}, clock.now_ns())
         wires = EVERY if core is not None else HAND_WIRES
-        heartbeat = Heartbeat(rest, clock)
+        KillSwitch(folder, gateway, rest, shell.halt)  # looks at the file whenever an order is about to leave
+        heartbeat = Heartbeat(rest, clock, lambda: gateway.is_killed())
         streams = await stack.enter_async_context(Streams(venue.addresses, clock, intake, keys, wires=wires))
         stop = asyncio.Event()
         lives = (shell.run(stop), gateway.run(), heartbeat.run())

@@ -243,6 +243,7 @@ class Run:
             if now_ns - checked_ns >= NS_PER_S:
                 checked_ns = now_ns
                 self.engine.check()
+                self.hold_limit()
                 shell.tell(_chain_head(now_ns))
 
     def _step_ns(self) -> int:
@@ -261,9 +262,16 @@ class Run:
 
     # The laws.
 
+    def hold_limit(self) -> None:
+        """Hold what is at risk at the venue against the limit: when an order leaves, at every second, at the end."""
+        at_risk = at_risk_micros(self.engine.accounts.values())
+        if at_risk > int(self.params.position_micros) + MICROS // 100:
+            self.told.broken.append(f"{at_risk} micros at risk at the venue, beyond the limit")
+
     def _judge(self, shell: Shell, gateway: Gateway, account: Account) -> None:
         """Hold, after the calm, what the desk believes against what the venue has."""
         assert shell.core is not None
+        self.hold_limit()
         broken, world = self.told.broken, shell.core.world
         trades = list(account.trades.values())
         self.told.orders, self.told.doubts = len(account.orders), self.rest.doubts
@@ -330,9 +338,7 @@ class Referee(Gateway):
             if now_ns >= run.close_ns:
                 run.told.broken.append(f"order {command['order_id']} was sent after the close")
         super().send(commands)
-        at_risk = at_risk_micros(run.engine.accounts.values())
-        if at_risk > int(run.params.position_micros) + MICROS // 100:
-            run.told.broken.append(f"{at_risk} micros at risk at the venue, beyond the limit")
+        run.hold_limit()
 
 
 def at_risk_micros(accounts: Iterable[Account]) -> int:

@@ -44,6 +44,8 @@ class Face:
     tally: Tally = field(default_factory=Tally)
     shell: Shell | None = None
     streams: Streams | None = None
+    left: str = ""
+    """What may still rest at the venue after a stop, in words; empty when all was seen gone."""
     _decisions: deque[DecisionShown] = field(default_factory=lambda: deque(maxlen=KEPT))
     _told: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
     _said: Said = field(default_factory=Said)
@@ -170,6 +172,8 @@ class Face:
             latency=stages_of(shell.latency.table()), counts=self.counts(), digest=shell.core.digest(),
             replay=f"updown replay {folder}", notes=notes,
         )  # fmt: skip
+        if self.left:
+            told["left"] = self.left
         if shell.halted_why not in ("", *UNARMED):
             told["halted"] = shell.halted_why
         return told

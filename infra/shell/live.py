@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,8 +25,9 @@ from infra.shell.face import Face
 from infra.shell.gate_start import gate_from
 from infra.shell.kill import KillSwitch, kill_switch
 from infra.shell.paper import PaperVenue
-from infra.shell.payouts import payouts, resume_merges, see_paid, witness_of
-from infra.shell.restart import Start, ended_orders, resume, start_from
+from infra.shell.parts import begin_part
+from infra.shell.payouts import payouts, resume_merges, witness_of
+from infra.shell.restart import Start, ended_orders, hold_journal, resume, start_from
 from infra.shell.session import Session
 from infra.shell.shell import Door, News, Shell
 from infra.shell.wallet_day import WalletBooks
@@ -36,6 +38,7 @@ from infra.venues.credentials import Credentials, Secret
 from infra.venues.gate import Gate
 from infra.venues.gateway import Gateway
 from infra.venues.heartbeat import Heartbeat
+from infra.venues.pulling import pull_everything
 from infra.venues.rest import Rest
 from infra.venues.secrets import Identity
 from infra.venues.signing import Signer
@@ -106,9 +109,13 @@ async def live(plan: Plan, face: Face) -> None:
         raise NotNextDoor(f"{where}: a demo sends orders to this machine only; take the file of `updown venue --write`")
     assert (plan.mode == "live") == (plan.arming is not None), "a live session, and no other, has to be armed"
     records = plan.mode == "record"
+    if not records:
+        hold_journal(plan.folder, about_of(plan))
     start = None if records else start_from(plan.folder, plan.params, plan.cash_micros)
     orders = start is not None and plan.mode in ("demo", "live")
     gate = gate_from(plan.folder, start.played, plan.params, plan.clock.now_ns()) if start and orders else None
+    if gate is not None and plan.arming is not None:
+        gate.disarm()  # what was armed before this start is not armed now
     session = Session(plan.folder, created_ns=plan.clock.now_ns(), code=plan.code)
     session.orders_leave = orders
     try:
@@ -144,13 +151,16 @@ async def _live(
             _begin(plan, shell, session, start, gateway, streams)
             _tell_of_before(plan, shell, face, gateway)
             if gateway is not None and rest is not None:
-                await stack.enter_async_context(_kill_switch(plan, shell, gateway, rest))
+                switch = await stack.enter_async_context(_kill_switch(plan, shell, gateway, rest))
+                if plan.mode == "demo" and not switch.why and _is_killed(shell):
+                    switch.lift()  # the file was taken away while nobody ran, and nobody has to arm play money
             watch = _books_watch(shell, books, rest, gateway, start)
             if watch is not None:
                 await watch.begin()
-            tasks = [asyncio.create_task(face.look()), asyncio.create_task(_watch(plan, shell, gateway, stop))]
+            begin = partial(begin_part, shell)
+            tasks = [begin(face.look()), begin(_watch(plan, shell, gateway, stop))]
             if gateway is not None:
-                tasks.append(asyncio.create_task(gateway.run()))
+                tasks.append(begin(gateway.run()))
             who = plan.identity or plan.key
             if books is not None and gateway is not None and rest is not None and who is not None:
                 opened = payouts(plan.addresses, shell, books, rest, who, plan.wallet)
@@ -158,15 +168,17 @@ async def _live(
                 gateway.merger = settling.merge
                 if start is not None:
                     resume_merges(settling, gateway, start)
-                tasks.append(asyncio.create_task(see_paid(settling, shell)))
+                tasks.append(begin(settling.run()))
             if watch is not None:
-                tasks.append(asyncio.create_task(watch.run()))
+                tasks.append(begin(watch.run()))
             if plan.arming is not None:
-                tasks.append(asyncio.create_task(plan.arming.run()))
+                tasks.append(begin(plan.arming.run()))
             try:
                 with _stopped_by_signals(stop):
                     await shell.run(stop)
                 await wind_down(shell, gateway)
+                if gateway is not None and rest is not None:
+                    face.left = await see_pulled(shell, gateway, rest)
                 if watch is not None:
                     await watch.hold()
             finally:
@@ -176,7 +188,7 @@ async def _live(
 
 
 def _tell_of_before(plan: Plan, shell: Shell, face: Face, gateway: Gateway | None) -> None:
-    """Tell core and people what of earlier sessions still holds: the wallet's day, a halt, and that nothing is armed."""
+    """Tell core and people what still holds of earlier sessions: the day of the wallet, a halt; none is armed."""
     if plan.wallet_books is not None:
         elsewhere = plan.wallet_books.elsewhere(plan.clock.now_ns())
         shell.tell(elsewhere.row())
@@ -192,13 +204,10 @@ async def _account(
     plan: Plan, intake: Intake, shell: Callable[[], Shell], gate: Gate | None
 ) -> AsyncIterator[tuple[Gateway | None, Credentials | None, Rest | None]]:
     """Open the account at the venue that the plan's key stands for: who posts orders, keys for streams, its REST."""
-    if plan.identity is not None:
-        signer = plan.identity.signer()
-    elif plan.key is not None:
-        signer = Signer(plan.key, plan.wallet)
-    else:
+    if plan.identity is None and plan.key is None:
         yield None, None, None
         return
+    signer = _signer_of(plan)
     rest = Rest(plan.addresses.clob, plan.clock, signer, None)
     await rest.open()
     try:
@@ -216,7 +225,7 @@ async def _account(
             halted=lambda why: shell().halt(why), gate=gate,
             noted=lambda note: shell().session.note(note, plan.clock.now_ns()),
         )  # fmt: skip
-        heart = asyncio.create_task(Heartbeat(rest, plan.clock, lambda: gateway.is_killed()).run())
+        heart = begin_part(shell, Heartbeat(rest, plan.clock, lambda: gateway.is_killed()).run())
         try:
             yield gateway, keys, rest
         finally:
@@ -251,7 +260,8 @@ def _kill_switch(
         plan.folder, gateway, rest, shell.halt, lifted, lambda note: shell.session.note(note, plan.clock.now_ns())
     )
     return kill_switch(
-        switch, plan.folder, mode=plan.mode, addresses=plan.addresses, clock=plan.clock, wallet=plan.wallet,
+        switch, plan.folder, begin=partial(begin_part, shell), address=_signer_of(plan).address,
+        mode=plan.mode, addresses=plan.addresses, clock=plan.clock, wallet=plan.wallet,
         signature_type=int(rest.signature_type), key=plan.key,
     )  # fmt: skip
 
@@ -285,7 +295,7 @@ def _begin(
     plan: Plan, shell: Shell, session: Session, start: Start | None, gateway: Gateway | None, streams: Streams
 ) -> None:
     now_ns = plan.clock.now_ns()
-    about = {"mode": plan.mode, "speed_ratio": plan.clock.speed_ratio, "seed": plan.seed, "code": plan.code}
+    about = {"speed_ratio": plan.clock.speed_ratio, "seed": plan.seed, "code": plan.code, **about_of(plan)}
     if start is None:
         session.note({"recording": 1, "about": about}, now_ns)
         return
@@ -304,6 +314,25 @@ def _begin(
         shell.tell(ended_orders(start.core))
     for slug in unsettled(start.core):
         streams.follow(slug)
+
+
+def about_of(plan: Plan) -> dict[str, str]:
+    """Give what stays the same for as long as a journal is gone on with: mode, account and venue."""
+    about = {"mode": plan.mode}
+    if plan.mode in ("demo", "live"):
+        about |= {"account": _signer_of(plan).wallet, "clob": plan.addresses.clob}
+    return about
+
+
+def _signer_of(plan: Plan) -> Signer:
+    if plan.identity is not None:
+        return plan.identity.signer()
+    assert plan.key is not None, "who orders has a key"
+    return Signer(plan.key, plan.wallet)
+
+
+def _is_killed(shell: Shell) -> bool:
+    return shell.core is not None and int(shell.core.world["halted_code"]) == Word.KILL
 
 
 def unsettled(core: Core) -> list[str]:
@@ -337,8 +366,15 @@ async def wind_down(shell: Shell, gateway: Gateway | None) -> None:
         shell.take(shell.intake.drain(64))
     if gateway is not None:
         await see_merged(shell, gateway)
-        await gateway.cancel_all()
-        shell.take(shell.intake.drain(1 << 20))
+
+
+async def see_pulled(shell: Shell, gateway: Gateway, rest: Rest) -> str:
+    """Cancel all at the venue and see it gone, as long as a stop may take; says what may rest there, if anything."""
+    pulled = await pull_everything(rest, gateway.cancel_all, FAREWELL_S)
+    shell.take(shell.intake.drain(1 << 20))
+    note = {"pulled": pulled.is_verified, "open": pulled.open_count, "words": pulled.words}
+    shell.session.note(note, shell.clock.now_ns())
+    return "" if pulled.is_verified else f"orders may rest at the venue: {pulled.words}; `updown kill` cancels them"
 
 
 async def see_merged(shell: Shell, gateway: Gateway) -> None:

@@ -77,14 +77,6 @@ def resume_merges(settling: Settling, gateway: Gateway, start: Start) -> None:
         gateway.resume_merge(slot, merge_id, found)
 
 
-async def see_paid(settling: Settling, shell: Shell) -> None:
-    """Watch over payouts until cancelled; a fault of ours stops the session, as any other part's does."""
-    try:
-        await settling.run()
-    except Exception as error:  # boundary: the shell raises it, and starting again is recovering
-        shell.fault = error
-
-
 def witness_of(session: Session, clock: Clock, shell: Callable[[], Shell]) -> Witness:
     """Give who holds the venue's outcomes against our own; a halt waits until the rows in hand have been heard."""
 

@@ -1,6 +1,7 @@
 """Start again where a session ended, however it ended: starting is recovering, there is no other way to begin."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 
 from infra.feeds.frames import Wire
 from infra.feeds.quotes import SOURCES
-from infra.journal.errors import JournalDamaged
+from infra.journal.errors import JournalDamaged, JournalForeign
 from infra.journal.segments import is_journal
 from infra.shell.core import COMMAND, Core
-from infra.shell.session import Played, Session, play_session
+from infra.shell.session import Played, Session, begun, play_session
 from infra.shell.shell import Shell
 from state.events import EVENT, FeedState, Kind, Source, Word
 from state.orders import OrderState, Reject
@@ -49,6 +50,21 @@ def start_from(folder: Path, params: Params, cash_micros: int) -> Start:
     if played.difference:
         raise JournalDamaged(f"{folder}: cannot go on, for a replay differs: {played.difference}; begin a new folder")
     return Start(played.core, played)
+
+
+def hold_journal(folder: Path, about: Mapping[str, str]) -> None:
+    """Refuse a journal of another mode, account or venue; a folder without a journal is as good as any.
+
+    Raises:
+        JournalForeign: what it tells of money, orders and positions is not true of this session.
+    """
+    if not is_journal(folder):
+        return
+    before = begun(folder).get("about", {})
+    for name, now in about.items():
+        if (then := before.get(name, "")) != now:
+            words = f"{name} {then or 'not named'}, and this session is of {name} {now}"
+            raise JournalForeign(f"{folder}: the journal is of {words}; name a new folder")
 
 
 def resume(shell: Shell, session: Session, played: Played, now_ns: int) -> None:

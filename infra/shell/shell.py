@@ -121,7 +121,7 @@ class Shell:
     # --- the loop
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Live until told to stop; then pull every order and write the last mark.
+        """Live until told to stop, or until a part fails; pulling orders and the last mark are the caller's.
 
         Raises:
             Whatever a part of ours failed with: the process stops, and starting again is recovering.

@@ -19,7 +19,7 @@ from infra.ledger.entries import day_of
 from infra.ledger.ledger import LedgerForeign
 from infra.ledger.ledger_book import FILE
 from infra.ledger.ledger_file import read_balances, read_day_pnl
-from infra.shell.kill import write_private
+from infra.private_files import write_private
 from infra.terminal.wording import signed_usd
 from state.events import EVENT, Kind, Source
 from state.units import MICROS

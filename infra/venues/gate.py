@@ -127,6 +127,8 @@ class Gate:
         self.is_disarmed = False
         self.armed_micros = 0
         """The most that may be at risk in all; 0: no limit beyond the others."""
+        self.armed_until_ns = 0
+        """When the arming ends; 0: it does not."""
         self._bucket = Bucket(ORDERS, ORDERS.burst, now_ns)
 
     # Hearing.
@@ -149,28 +151,30 @@ class Gate:
         elif name == "DISARM":
             self.disarm()
         elif name == "ARM" and value > 0:
-            self.arm(value)
+            self.arm(value, self.armed_until_ns)  # the word has no time of its own
 
     def tighten(self, params: Params) -> None:
         """Take lower limits at once; higher ones wait for the next start."""
         self.limits = self.limits.with_settings(params)
 
     def kill(self, why: str) -> None:
-        """Let nothing but cancels leave before `lift` or `arm`."""
+        """Let nothing but cancels leave before `arm`, or before `lift` and `arm`."""
         self.killed_why = self.killed_why or why
 
     def lift(self) -> None:
-        """Undo a kill; a halt stays."""
+        """Undo a kill; a halt stays, and what was armed before the kill is armed no more."""
         self.killed_why = ""
+        self.disarm()
 
-    def arm(self, limit_micros: int) -> None:
-        """Let orders leave as long as no more than this is at risk over all windows."""
+    def arm(self, limit_micros: int, until_ns: int = 0) -> None:
+        """Let orders leave until a time (0: for good) as long as no more than this is at risk over all windows."""
         assert limit_micros > 0, "armed with a limit"
         self.armed_micros, self.is_disarmed, self.killed_why = limit_micros, False, ""
+        self.armed_until_ns = until_ns
 
     def disarm(self) -> None:
         """Let nothing but cancels leave before `arm`."""
-        self.is_disarmed, self.armed_micros = True, 0
+        self.is_disarmed, self.armed_micros, self.armed_until_ns = True, 0, 0
 
     # Judging.
 
@@ -191,12 +195,13 @@ class Gate:
         return self._judge(wanted_of(command), now_ns)
 
     def _judge(self, wanted: Wanted, now_ns: int) -> Refused | None:
-        return self._stopped() or self._shape(wanted, now_ns) or self._price(wanted) or self._money(wanted, now_ns)
+        refused = self._stopped(now_ns) or self._shape(wanted, now_ns)
+        return refused or self._price(wanted) or self._money(wanted, now_ns)
 
-    def _stopped(self) -> Refused | None:
+    def _stopped(self, now_ns: int) -> Refused | None:
         if self.killed_why:
             return Refused(Bar.KILLED)
-        if self.is_disarmed:
+        if self.is_disarmed or 0 < self.armed_until_ns <= now_ns:
             return Refused(Bar.DISARMED)
         return Refused(Bar.HALTED) if self.is_halted or self.is_leaving else None
 

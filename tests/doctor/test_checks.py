@@ -280,11 +280,6 @@ def test_a_knob_that_the_venue_cannot_honour_is_refused(changes: dict[str, float
     assert found[0] == state and words in found[1], found
 
 
-def test_an_armed_limit_below_the_smallest_order_is_refused() -> None:
-    assert judge_settings(default_params(), STANDARD, 4_949_999).state is State.REFUSED
-    assert judge_settings(default_params(), STANDARD, 4_950_000).state is State.READY
-
-
 @given(st.integers(1, 100).map(lambda shares: shares * MICROS), st.sampled_from([10, 100]), st.integers(1, 99))
 def test_a_limit_that_passes_affords_the_smallest_order_at_every_price(shares: int, tick: int, cents: int) -> None:
     minima = Minima(shares, MICROS, tick)

@@ -53,7 +53,7 @@ async def again(folder: Path) -> tuple[Shell, Gate]:
 
 def bar_of(gate: Gate) -> Bar | None:
     """Name what keeps any order from leaving, whatever it is."""
-    refused = gate._stopped()
+    refused = gate._stopped(0)
     return refused.bar if refused is not None else None
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.fees import fee_micros
+from state.units import LOT_MICROS
 from tools.stake import (
-    LOT_MICROS,
     StakeCode,
     StakeTerms,
     doubt_ratio,

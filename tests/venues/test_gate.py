@@ -285,6 +285,8 @@ def test_words_stop_it_and_only_the_right_word_starts_it_again() -> None:
     then("resumed once more")
     gate.lift()
     then("lifted")
+    gate.arm(6 * MICROS)
+    then("armed anew")
     assert story == snapshot(
         [
             "halted: HALTED",
@@ -295,7 +297,8 @@ def test_words_stop_it_and_only_the_right_word_starts_it_again() -> None:
             "armed with 6 dollars: leaves",
             "killed: KILLED",
             "resumed once more: KILLED",
-            "lifted: leaves",
+            "lifted: DISARMED",
+            "armed anew: leaves",
         ]
     )
 
