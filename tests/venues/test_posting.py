@@ -260,7 +260,7 @@ def test_pauses_grow_while_the_venue_insists_and_let_post_only_orders_through_wh
 
 def test_a_prepared_window_leaves_nothing_to_reckon_for_its_first_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Domain, parties and the body's common text are there when a window is followed, not when its order is urgent."""
-    clock = HandClock(OPEN_NS)
+    clock = HandClock()
     rest = Rest("http://127.0.0.1:1", clock, SIGNER, Credentials("our-key", Secret("c2VjcmV0"), Secret("word")))
     gateway = Gateway(rest, clock, SIGNER, Intake(clock))
     posting._form.cache_clear()
