@@ -3,9 +3,9 @@
 An order never matches beyond its amount, and what has not been booked is never taken back: so a match or a failure that
 is told twice moves nothing twice, as far as an order's amount can tell.
 
-One match of a part of an order, told twice while the order is open, cannot be told from two. A row has 24 bits to spare,
-and a mark of a trade so short would some day drop a match that did happen: worse than one too many, which the order's
-amount bounds and the books held against the venue show. A longer mark would stand in a column that is for dollars, and
+One match of a part of an order, told twice while the order is open, cannot be told from two. A row has 24 bits to
+spare, and a mark of a trade so short would some day drop a match that did happen: worse than one too many, which the
+order's amount bounds and the books held against the venue show. A longer mark would stand in a column for dollars, and
 it, like an ordinal, would be given by the same hand that drops the doubles; the cumulative size that the venue tells
 comes in another message, in any order with the trades. So whoever hears the venue knows its trades by name and tells
 each once (`infra/venues/order_news.py`).
