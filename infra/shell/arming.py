@@ -144,14 +144,12 @@ class Arming:
     _shell: Shell | None = None
     _gateway: Gateway | None = None
     _halt_before: str = ""
-    """Why the core stood halted when this session began, other than by an arming; lifted only on request."""
+    """Why the core stands halted, other than by an arming: since before this session, or since it was armed; lifted
+    only on request."""
 
     def observe(self, shell: Shell, gateway: Gateway | None) -> None:
         """Begin disarmed, whatever stood before this start, and say in the folder that we can be armed."""
         self._shell, self._gateway = shell, gateway
-        before = shell.halted_why.removesuffix(BEFORE)
-        if before not in ("", *UNARMED):
-            self._halt_before = before
         self._disarm(OBSERVING)
         for name in (REQUEST_FILE, ANSWER_FILE):
             (self.folder / name).unlink(missing_ok=True)
@@ -203,7 +201,7 @@ class Arming:
             why = f"the gateway has stopped for good: {self._gateway.halt_why}; mend that and start again"
             raise ArmingRefused(why, request.nonce)
         limit_micros = self._judged(request)
-        halted = self._halt_before or (shell.halted_why if shell.halted_why not in ("", *UNARMED) else "")
+        halted = self._halt_stands()
         if halted and not request.resume:
             raise ArmingRefused(f"halted: {halted}; look into it, then arm with --resume", request.nonce)
         until_ns = shell.clock.now_ns() + round(request.for_s * NS_PER_S)
@@ -234,9 +232,16 @@ class Arming:
         self.armed = None
         if self._gateway is not None and self._gateway.gate is not None:
             self._gateway.gate.disarm()
+        self._halt_before = self._halt_stands()
         shell.halted_why = self._halt_before or why
         self._say({"disarmed": why})
         shell.tell(words_for(False, 0))
+
+    def _halt_stands(self) -> str:
+        """Say why the core is halted for more than want of an arming; empty when it is not."""
+        assert self._shell is not None
+        why = self._shell.halted_why.removesuffix(BEFORE)
+        return self._halt_before if why in ("", *UNARMED) else why
 
     def _say(self, note: dict[str, Any]) -> None:
         shell = self._shell
