@@ -137,12 +137,7 @@ async def _live(
         async with Streams(plan.addresses, plan.clock, intake, keys, wires=wires, seed=plan.seed) as streams:
             face.streams = streams
             _begin(plan, shell, session, start, gateway, streams)
-            if plan.wallet_books is not None:
-                elsewhere = plan.wallet_books.elsewhere(plan.clock.now_ns())
-                shell.tell(elsewhere.row())
-                face.tell(elsewhere.words)
-            if start is not None and shell.halted_why:
-                face.tell(still_halted(plan, shell.halted_why))
+            _look_back(plan, shell, face)
             if plan.arming is not None:
                 plan.arming.observe(shell, gateway)
             if gateway is not None and rest is not None:
@@ -289,6 +284,17 @@ def _begin(
         shell.tell(ended_orders(start.core))
     for slug in unsettled(start.core):
         streams.follow(slug)
+
+
+def _look_back(plan: Plan, shell: Shell, face: Face) -> None:
+    """Let core and gate hear what the wallet came to today elsewhere, and say what keeps the session halted."""
+    if plan.wallet_books is not None:
+        elsewhere = plan.wallet_books.elsewhere(plan.clock.now_ns())
+        shell.tell(elsewhere.row())
+        if elsewhere.undecided_micros:
+            face.tell(elsewhere.words)  # the row itself is told as any other
+    if shell.halted_why:
+        face.tell(still_halted(plan, shell.halted_why))
 
 
 def unsettled(core: Core) -> list[str]:
