@@ -9,7 +9,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from graph.arming import apply_word
-from graph.fills import apply_fee, apply_fill, apply_reversal
+from graph.fills import apply_fee, apply_fill, apply_reversal, hear_of_money
 from graph.merging import apply_merged
 from graph.order_life import apply_order_change
 from graph.platform import (
@@ -79,7 +79,7 @@ def _seldom(world: World, event: Event, rulebook: NDArray[Any]) -> int:
         return _feed_changed(world, event)
     if hear_of_outside(world, event):
         return NO_SLOT
-    if _is_for_others(kind) or _hear_of_money(world, event):
+    if _is_for_others(kind) or hear_of_money(world, event):
         return NO_SLOT
     slot = int(event.slot_id)
     if slot >= SLOTS:
@@ -99,20 +99,6 @@ def _seldom(world: World, event: Event, rulebook: NDArray[Any]) -> int:
 def _is_for_others(kind: int) -> bool:
     """Say whether rows of a kind are for recordings, checks and the books of account: the core need not know them."""
     return kind == Kind.TOUCH_CARRIED or kind == Kind.FILL_MINED or kind == Kind.REDEEMED
-
-
-@compiled
-def _hear_of_money(world: World, event: Event) -> bool:
-    """Take in what is said of money and of no window; says whether it was that."""
-    if event.kind_code == Kind.REBATE_PAID:
-        world.money.rebates_micros += event.amount_micros
-        world.money.cash_micros += event.amount_micros
-        return True
-    if event.kind_code == Kind.DAY_CARRIED:
-        if event.ref_id == world.money.day_id:
-            world.money.day_carried_micros = event.amount_micros
-        return True
-    return False
 
 
 @compiled

@@ -1,14 +1,20 @@
 """What comes back from the venue of our trades: matches, fees, and matches that turn out to have failed.
 
 An order never matches beyond its amount, and what has not been booked is never taken back: so a match or a failure that
-is told twice moves nothing twice, as far as an order's amount can tell. (One match of a part of an order, told twice
-while the order is open, cannot be told from two: whoever hears the venue knows its trades by name and tells each once.)
+is told twice moves nothing twice, as far as an order's amount can tell.
+
+One match of a part of an order, told twice while the order is open, cannot be told from two. A row has 24 bits to
+spare, and a mark of a trade so short would some day drop a match that did happen: worse than one too many, which the
+order's amount bounds and the books held against the venue show. A longer mark would stand in a column for dollars, and
+it, like an ordinal, would be given by the same hand that drops the doubles; the cumulative size that the venue tells
+comes in another message, in any order with the trades. So whoever hears the venue knows its trades by name and tells
+each once (`infra/venues/order_news.py`).
 """
 
 from graph.merging import put_off_merge
 from graph.order_life import find_order, find_past, match_order, next_past, note_step, note_stranger
 from state.compiled import compiled
-from state.events import Event, Side, Token
+from state.events import Event, Kind, Side, Token
 from state.orders import Liquidity, Order, OrderState, StepCause, StepFate
 from state.units import BPS
 from state.world import Market, Phase, World
@@ -219,3 +225,17 @@ def apply_fee(world: World, market: Market, event: Event) -> None:
     world.money.cash_micros -= fee
     if market.phase_code == Phase.SETTLED:
         _realize(world, market, -fee)
+
+
+@compiled
+def hear_of_money(world: World, event: Event) -> bool:
+    """Take in what is said of money and of no window; says whether it was that."""
+    if event.kind_code == Kind.REBATE_PAID:
+        world.money.rebates_micros += event.amount_micros
+        world.money.cash_micros += event.amount_micros
+        return True
+    if event.kind_code == Kind.DAY_CARRIED:
+        if event.ref_id == world.money.day_id:
+            world.money.day_carried_micros = event.amount_micros
+        return True
+    return False

@@ -141,7 +141,6 @@ class Arming:
     def observe(self, shell: Shell, gateway: Gateway | None) -> None:
         """Begin disarmed, whatever stood before this start, and say in the folder that we can be armed."""
         self._shell, self._gateway = shell, gateway
-        shell.halted_why = shell.halted_why.removesuffix(BEFORE)
         self._disarm(OBSERVING)
         for name in (REQUEST_FILE, ANSWER_FILE):
             (self.folder / name).unlink(missing_ok=True)
@@ -194,8 +193,7 @@ class Arming:
             why = f"the gateway has stopped for good: {self._gateway.halt_why}; mend that and start again"
             raise ArmingRefused(why, request.nonce)
         limit_micros = self._judged(request)
-        self._keep_halt(shell)
-        halted = self._halt_before
+        halted = self._halt_stands()
         if halted and not request.resume:
             raise ArmingRefused(f"halted: {halted}; look into it, then arm with --resume", request.nonce)
         until_ns = shell.clock.now_ns() + round(request.for_s * NS_PER_S)
@@ -223,18 +221,19 @@ class Arming:
     def _disarm(self, why: str) -> None:
         shell = self._shell
         assert shell is not None
-        self._keep_halt(shell)
         self.armed = None
         if self._gateway is not None and self._gateway.gate is not None:
             self._gateway.gate.disarm()
+        self._halt_before = self._halt_stands()
         shell.halted_why = self._halt_before or why
         self._say({"disarmed": why})
         shell.tell(words_for(False, 0))
 
-    def _keep_halt(self, shell: Shell) -> None:
-        """Keep why the core was halted meanwhile, before other words take that reason's place."""
-        if shell.halted_why not in ("", *UNARMED):
-            self._halt_before = shell.halted_why
+    def _halt_stands(self) -> str:
+        """Say why the core is halted for more than want of an arming; empty when it is not."""
+        assert self._shell is not None
+        why = self._shell.halted_why.removesuffix(BEFORE)
+        return self._halt_before if why in ("", *UNARMED) else why
 
     def _say(self, note: dict[str, Any]) -> None:
         shell = self._shell

@@ -1,9 +1,8 @@
 """Live sessions put together: live, demo, paper and record are the same parts with other doors and addresses."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from infra.plain_memory import SPANS, slug_of
 from infra.shell.arming import Arming, words_for
 from infra.shell.core import COMMAND, Core
 from infra.shell.desk_process import DeskProcess
+from infra.shell.ending import see_pulled, stopped_by_signals, wind_down
 from infra.shell.face import Face
 from infra.shell.gate_start import gate_from
 from infra.shell.kill import KillSwitch, kill_switch
@@ -38,12 +38,10 @@ from infra.venues.credentials import Credentials, Secret
 from infra.venues.gate import Gate
 from infra.venues.gateway import Gateway
 from infra.venues.heartbeat import Heartbeat
-from infra.venues.pulling import pull_everything
 from infra.venues.rest import Rest
 from infra.venues.secrets import Identity
 from infra.venues.signing import Signer
 from state.events import EVENT, Word
-from state.orders import OrderState
 from state.params import Params
 from state.units import NS_PER_S
 from state.world import Phase
@@ -51,10 +49,6 @@ from state.world import Phase
 Rows = NDArray[Any]
 
 WATCH_S: Final = 0.05
-FAREWELL_S: Final = 3.0
-"""How long a stop waits for the venue to take our orders out, in real time."""
-MERGE_FAREWELL_S: Final = 15.0
-"""And for a merge to be done, whose orders are out by then."""
 
 
 class NotNextDoor(Exception):
@@ -174,7 +168,7 @@ async def _live(
             if plan.arming is not None:
                 tasks.append(begin(plan.arming.run()))
             try:
-                with _stopped_by_signals(stop):
+                with stopped_by_signals(stop):
                     await shell.run(stop)
                 await wind_down(shell, gateway)
                 if gateway is not None and rest is not None:
@@ -188,11 +182,12 @@ async def _live(
 
 
 def _tell_of_before(plan: Plan, shell: Shell, face: Face, gateway: Gateway | None) -> None:
-    """Tell core and people what still holds of earlier sessions: the day of the wallet, a halt; none is armed."""
+    """Tell core, gate and people what still holds of earlier sessions: the wallet's day, a halt; none is armed."""
     if plan.wallet_books is not None:
         elsewhere = plan.wallet_books.elsewhere(plan.clock.now_ns())
         shell.tell(elsewhere.row())
-        face.tell(elsewhere.words)
+        if elsewhere.undecided_micros:
+            face.tell(elsewhere.words)  # the row itself is told as any other
     if shell.core is not None and shell.halted_why:
         face.tell(still_halted(plan, shell.halted_why))
     if plan.arming is not None:
@@ -353,61 +348,3 @@ async def _watch(plan: Plan, shell: Shell, gateway: Gateway | None, stop: asynci
             stop.set()
         if plan.seconds and monotonic_ns() - began_ns >= plan.seconds * NS_PER_S:
             stop.set()
-
-
-async def wind_down(shell: Shell, gateway: Gateway | None) -> None:
-    """Pull every order and wait until the venue has said so, or as long as a stop may take."""
-    if shell.core is None:
-        return
-    shell.say(Word.LEAVE)
-    until_ns = monotonic_ns() + int(FAREWELL_S * NS_PER_S)
-    while monotonic_ns() < until_ns and has_open_orders(shell.core):
-        await shell.intake.wait(shell.clock.now_ns() + int(0.02 * NS_PER_S * shell.clock.speed_ratio))
-        shell.take(shell.intake.drain(64))
-    if gateway is not None:
-        await see_merged(shell, gateway)
-
-
-async def see_pulled(shell: Shell, gateway: Gateway, rest: Rest) -> str:
-    """Cancel all at the venue and see it gone, as long as a stop may take; says what may rest there, if anything."""
-    pulled = await pull_everything(rest, gateway.cancel_all, FAREWELL_S)
-    shell.take(shell.intake.drain(1 << 20))
-    note = {"pulled": pulled.is_verified, "open": pulled.open_count, "words": pulled.words}
-    shell.session.note(note, shell.clock.now_ns())
-    return "" if pulled.is_verified else f"orders may rest at the venue: {pulled.words}; `updown kill` cancels them"
-
-
-async def see_merged(shell: Shell, gateway: Gateway) -> None:
-    """Wait a while for merges under way: what is not heard of now is for the next start to find out."""
-    until_ns = monotonic_ns() + int(MERGE_FAREWELL_S * NS_PER_S)
-    while gateway.merges_count and monotonic_ns() < until_ns:
-        await shell.intake.wait(shell.clock.now_ns() + int(0.02 * NS_PER_S * shell.clock.speed_ratio))
-        shell.take(shell.intake.drain(64))
-
-
-def has_open_orders(core: Core) -> bool:
-    """Say whether any order of ours may still match."""
-    return bool((core.worlds["orders"][0]["state_code"] != OrderState.NONE).any())
-
-
-class _stopped_by_signals:
-    """Let Ctrl-C and SIGTERM ask for a graceful stop; a second one stops at once."""
-
-    def __init__(self, stop: asyncio.Event) -> None:
-        self._stop = stop
-
-    def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(each, self._asked, each)
-
-    def _asked(self, which: int) -> None:
-        asyncio.get_running_loop().remove_signal_handler(which)
-        self._stop.set()
-
-    def __exit__(self, *_: object) -> None:
-        loop = asyncio.get_running_loop()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.remove_signal_handler(each)

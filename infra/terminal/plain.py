@@ -207,8 +207,9 @@ def _rebate(row: Any) -> str:
     return f"rebate paid ${int(row['amount_micros']) / MICROS:.5f}"
 
 
-def _carried(row: Any) -> str:
-    return f"other sessions of this wallet came to {signed_usd(int(row['amount_micros']) / MICROS)} today"
+def _carried(row: Any) -> str | None:
+    amount = int(row["amount_micros"])
+    return f"other sessions of this wallet came to {signed_usd(amount / MICROS)} today" if amount else None
 
 
 TELLERS: Final = {

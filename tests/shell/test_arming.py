@@ -262,6 +262,24 @@ def test_a_halt_of_before_is_lifted_only_when_that_is_said(tmp_path: Path) -> No
     asyncio.run(run())
 
 
+def test_a_halt_is_not_forgotten_when_the_desk_is_disarmed_after_it(tmp_path: Path) -> None:
+    """Disarming puts a reason of its own before people; the halt behind it stands, and needs its own word."""
+
+    async def run() -> None:
+        with observing(tmp_path) as (shell, arming, _):
+            await asked(arming, tmp_path, arm=True, limit_usd=50.0)
+            shell.halt("books and venue differ")
+            for _again in range(2):
+                await asked(arming, tmp_path, arm=False)
+                assert shell.halted_why == "books and venue differ"
+            with pytest.raises(ArmingRefused, match="halted: books and venue differ; look into it"):
+                await asked(arming, tmp_path, arm=True, limit_usd=50.0)
+            await asked(arming, tmp_path, arm=True, limit_usd=50.0, resume=True)
+            assert not is_halted(shell) and shell.halted_why == ""
+
+    asyncio.run(run())
+
+
 def test_what_was_killed_is_not_armed_before_that_is_lifted(tmp_path: Path) -> None:
     """The file may come between the operator's look and the session's own: both look."""
 

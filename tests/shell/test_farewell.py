@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sessions import Hand
 
-from infra.shell.live import see_pulled
+from infra.shell.ending import see_pulled
 from infra.venues.rest import NoAnswer
 
 
@@ -35,7 +35,7 @@ class Venue:
     ],
 )
 def test_what_may_rest_is_said_and_written_down(open_count: int, left: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.shell.live.FAREWELL_S", 0.6)
+    monkeypatch.setattr("infra.shell.ending.FAREWELL_S", 0.6)
     notes: list[dict[str, Any]] = []
     shell: Any = SimpleNamespace(
         clock=Hand(), take=lambda _: None, intake=SimpleNamespace(drain=lambda _: []),

@@ -11,8 +11,9 @@ from sessions import CASH_MICROS, feed, market, open_shell, stretch
 from infra.addresses import PRODUCTION
 from infra.clock import WALL
 from infra.feeds.frames import Wire
+from infra.shell.ending import wind_down
 from infra.shell.gate_start import gate_from
-from infra.shell.live import Plan, still_halted, wind_down
+from infra.shell.live import Plan, still_halted
 from infra.shell.restart import halted_before, resume, start_from
 from infra.shell.session import play_session
 from infra.shell.shell import Shell

@@ -59,7 +59,7 @@ def test_a_new_folder_begins_with_what_the_wallet_lost_today_and_the_old_one_doe
     old = session(tmp_path, "old", LOST)
     found = books_of(leases_of(tmp_path), tmp_path / "new").elsewhere(NOW_NS)
     assert (found.day, found.micros, found.folders) == (DAY, -46_500_000, (old,))
-    assert found.words == "other sessions of this wallet came to $-46.50 today"
+    assert found.words == "other sessions of this wallet came to -$46.50 today"
     assert books_of(leases_of(tmp_path), old).elsewhere(NOW_NS).micros == 0
     other = WalletBooks.of(leases_of(tmp_path), "0x" + "cd" * 20, tmp_path / "new")
     assert other.elsewhere(NOW_NS).micros == 0, "another key, another wallet"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.fees import fee_micros
 from state.units import LOT_MICROS
+from tools.fees import fee_micros
 from tools.stake import (
     StakeCode,
     StakeTerms,

@@ -10,7 +10,7 @@ from sessions import desk_process
 from settling_books import Books
 
 from infra.shell.core import Core
-from infra.shell.live import see_merged
+from infra.shell.ending import see_merged
 from infra.shell.payouts import resume_merges
 from infra.shell.restart import Start
 from infra.shell.session import Played, Session

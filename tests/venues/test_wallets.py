@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polymarket._internal import wallet as official
-from polymarket.environments import PRODUCTION
+from polymarket._internal.environment import PRODUCTION_CONFIG
 
 from infra.doctor.golden import VECTORS
 from infra.settings import SettingsRefused, read_account
@@ -20,7 +20,7 @@ OWNER = VECTORS["address"]
 
 @given(st.binary(min_size=20, max_size=20))
 def test_every_kind_of_wallet_lies_where_the_venues_own_client_looks_for_it(raw: bytes) -> None:
-    owner, factories = "0x" + raw.hex(), PRODUCTION.wallet_derivation
+    owner, factories = "0x" + raw.hex(), PRODUCTION_CONFIG.wallet_derivation
     assert proxy_wallet_of(owner) == official.derive_proxy_wallet_address(owner, factories)
     assert safe_of(owner) == official.derive_safe_wallet_address(owner, factories)
     assert deposit_wallet_of(owner) == official.derive_beacon_deposit_wallet_address(owner, factories)
