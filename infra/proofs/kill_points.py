@@ -40,11 +40,10 @@ QUIET_S: Final = 8.0
 """A life that has sent no order for so long is killed all the same, and was not busy."""
 LOOK_S: Final = 0.1
 EAGER: Final = (
-    *(word for word in demo_latency.EAGER if not word.startswith(("may_quote", "cooldown", "order_"))),
-    "quote_edge_bps=10", "keep_edge_bps=0", "cooldown_ns=0", "requote_ns=50000000", "order_micros=6000000",
+    *(word for word in demo_latency.EAGER if not word.startswith(("may_quote", "cooldown"))),
+    "quote_edge_bps=10", "keep_edge_bps=0", "cooldown_ns=0", "requote_ns=50000000",
 )  # fmt: skip
-"""A desk that believes its own fair value alone and takes again and again: some ten orders a second, each a small one,
-so that the day's loss is not reached before the last life."""
+"""A desk that believes its own fair value alone and takes again and again: some ten orders a second."""
 
 
 @dataclass(frozen=True, slots=True)
