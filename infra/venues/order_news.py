@@ -54,14 +54,12 @@ class OrderNews:
         self.followed = followed
         self.orders: dict[str, KnownOrder] = {}
         """By hash."""
-        self.hashes: dict[int, str] = {}
-        """Order id -> hash."""
+        self.hashes: dict[int, str] = {}  # by order id
         self.matches: dict[tuple[str, str], Match] = {}
         """By trade id and hash."""
         self.oddities = Tally()
         """What should not happen: what, and about which."""
-        self.statuses: Counter[str] = Counter()
-        """News of trades by status."""
+        self.statuses: Counter[str] = Counter()  # news of trades
         self.strays: set[str] = set()
         """Orders that live at the venue though the core has been told that they are over: to be cancelled."""
         self._standing: Counter[tuple[int, ...]] = Counter()
