@@ -65,7 +65,7 @@ def killed(folder: Path, api: str) -> tuple[int, dict[str, Any], str]:
     return result.exit_code, json.loads(result.stdout), result.stderr
 
 
-@pytest.mark.parametrize("key", ["", throwaway_key().reveal()])
+@pytest.mark.parametrize("key", ["", throwaway_key().reveal()], ids=["no key", "a stranger's"])
 @pytest.mark.parametrize(
     ("desk", "code", "verified", "words"),
     [
