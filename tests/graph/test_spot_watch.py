@@ -102,15 +102,14 @@ def test_a_price_that_leaves_the_others_is_not_trusted_while_it_is_alone() -> No
 
 
 def test_the_desk_stands_aside_and_its_quote_is_pulled() -> None:
-    story = calm(245, **BOLD)
+    story = calm(244, **BOLD)
     story.book(244.5, 4_900, 5_100)
     story.give(story.desk())
     (quote,) = story.placed()
     story.becomes(244.6, quote, OrderState.RESTING)
-    story.price(245, 99_990.0)
     sweep(story, 245, (Source.BINANCE,), Side.SELL)
-    story.price(246, 99_990.0)
-    story.price(247, 99_990.0)
+    for second in (244, 245, 246, 247):
+        story.price(second, 99_990.0)
     (cancel,) = (each for each in story.sent if each.act_code == Act.CANCEL)
     assert (cancel.order_id, cancel.reason_code) == (quote.order_id, Reason.SPOT_ONE_SIDED)
     story.book(247.1, 4_900, 5_100)
