@@ -136,7 +136,8 @@ def apply_reversal(world: World, market: Market, event: Event) -> int:
     """Undo a match that FAILED at settlement: neither shares nor money have moved after all; give the shares undone.
 
     What was never booked cannot be undone: a failure told twice, or before its match, changes nothing and is counted.
-    One that names no order takes back no more than is held.
+    One that names no order cannot be told from another: it is written down and undone as it is told, here as in the
+    books, for what is held may have been sold since.
     """
     told = int(event.amount_micros)
     row = find_order(world, event.ref_id)
@@ -149,10 +150,6 @@ def apply_reversal(world: World, market: Market, event: Event) -> int:
     undone = told
     if unnamed:
         note_stranger(world, event, int(StepCause.REVERSED), told)
-        held = int(market.position.up_micros if event.token_code == Token.UP else market.position.down_micros)
-        if event.side_code == Side.BUY:
-            undone = min(told, max(held, 0))
-        world.refused_count += 1 if undone == 0 else 0
     else:
         order = world.orders[row] if row >= 0 else world.past_orders[past]
         undone = min(told, int(order.filled_micros - order.reversed_micros))

@@ -5,10 +5,11 @@ from gate_stage import MIDDLE_S, GateStage, told
 from inline_snapshot import snapshot
 
 from infra.venues.gate import HARD, Bar, Limits
+from infra.venues.gate_books import BookedWindow, Sent
 from state.events import Asset, Kind, Side, Token, Word
 from state.orders import OrderState, TimeInForce
 from state.params import default_params
-from state.units import MICROS
+from state.units import MICROS, NS_PER_S
 
 FAK = TimeInForce.FAK
 WIDE = {"position_micros": 50_000 * MICROS}
@@ -196,16 +197,14 @@ def test_nothing_is_sold_that_is_not_held() -> None:
     assert stage.gate.books.slots[0].worst_micros() == 2 * MICROS
 
 
-@pytest.mark.parametrize(("sells", "verdict"), [(False, "leaves"), (True, "POSITION")])
-def test_a_purchase_closes_nothing_that_is_about_to_be_sold(sells: bool, verdict: str) -> None:
-    """Twenty UP are held and another ten dollars are too many: DOWN completes sets, unless the UP may be gone first."""
-    stage = GateStage({"position_micros": 11 * MICROS})
-    stage.place(0.5, 20)
-    stage.fill(1, 20)
-    stage.over(1)
-    if sells:
-        assert told(stage.place(0.5, 20, side=Side.SELL)) == "leaves"
-    assert told(stage.place(0.5, 20, token=Token.DOWN)).startswith(verdict)
+def test_a_purchase_closes_nothing_that_is_about_to_be_sold() -> None:
+    """Twenty UP are held: as many DOWN complete sets, unless the UP may be gone first."""
+    window = BookedWindow(0, 0, 0, 300 * NS_PER_S, 5 * MICROS)
+    window.shares_micros[Token.UP] = 20 * MICROS
+    purchase = Sent(Token.DOWN, Side.BUY, 5_000, 20 * MICROS, True)
+    assert window.is_exit(purchase)
+    window.orders[1] = Sent(Token.UP, Side.SELL, 5_000, 20 * MICROS, False)
+    assert not window.is_exit(purchase)
 
 
 @pytest.mark.parametrize(
