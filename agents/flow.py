@@ -8,7 +8,7 @@ from state.compiled import compiled
 from state.desk import Opinion, Sight, View
 from state.params import Params
 from state.reasons import Reason
-from state.units import MICROS
+from tools.making import QUIET_MICROS
 
 QUESTION: Final = "Which way have takers been trading, and are they likely to know something?"
 
@@ -20,9 +20,6 @@ WORDS: Final = MappingProxyType(
         Reason.FLOW_TOXIC: "trading is one-sided and faster than usual: makers are likely to lose, {cost_bps:.0f} bps",
     }
 )
-
-QUIET_MICROS: Final = 20 * MICROS
-"""Less than this many shares in the fast average counts as quiet (a median trade is 8 shares)."""
 
 TOXIC_RATIO: Final = 0.8
 """One-sidedness of the fast flow above which it is called toxic, when it also runs at twice its slow rate."""

@@ -8,7 +8,7 @@ from state.desk import Opinion, Sight, View
 from state.params import Params
 from state.reasons import Reason
 from state.units import BPS
-from tools.fees import fee_bps
+from tools.fees import share_fee_bps
 
 QUESTION: Final = "What does the price of the coin say the odds are, and does the book disagree?"
 
@@ -66,8 +66,6 @@ def complete_set_gain_bps(view: View, buying: bool) -> float:
     second = int(view.ask_bps[1]) if buying else int(view.bid_bps[1])
     if first < 0 or second < 0:
         return 0.0
-    by_notional = view.fee_by_notional_code == 1
-    fees = fee_bps(float(first), view.fee_rate_ppm, view.fee_exponent_count, by_notional)
-    fees += fee_bps(float(second), view.fee_rate_ppm, view.fee_exponent_count, by_notional)
+    fees = share_fee_bps(view, first) + share_fee_bps(view, second)
     gain = float(BPS - first - second) if buying else float(first + second - BPS)
     return max(gain - fees, 0.0)

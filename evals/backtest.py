@@ -13,7 +13,7 @@ from graph.worlds import new_world
 from state.desk import DecisionLine
 from state.events import EVENT, Event, Kind
 from state.exchange import NEVER_NS, Exchange
-from state.orders import Command
+from state.orders import COMMANDS, Command
 from state.params import Params
 from state.records import one, rows
 from state.rulebook import REGISTRY
@@ -85,7 +85,7 @@ class Backtest:
         self.kept: dict[str, list[Rows]] = {name: [] for name in LEDGERS}
         self._rest: Rows = np.zeros(0, EVENT)
         self._pages = {name: rows(record, LEDGER_ROWS) for name, record in LEDGERS.items()}
-        self._commands = rows(Command, OUTBOX)
+        self._commands = rows(Command, COMMANDS)
         self._outbox = rows(Event, OUTBOX)
 
     def feed(self, chunk: Rows, final: bool = False) -> None:

@@ -50,8 +50,8 @@ class Row:
     @property
     def inside(self) -> bool:
         """Whether it is where it should be; what was not measured is not."""
-        slack = ROUNDED * abs(self.band.high)  # stored bands have four digits
-        return self.band.low - slack <= self.simulated <= self.band.high + slack
+        low, high = self.band.low, self.band.high  # stored bands have four digits
+        return low - ROUNDED * abs(low) <= self.simulated <= high + ROUNDED * abs(high)
 
 
 def figure_of(name: str, values: Floats) -> float:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from graph.arming import apply_word
-from graph.fills import apply_fee, apply_fill, apply_reversal
+from graph.fills import apply_fee, apply_fill, apply_reversal, hear_of_money
 from graph.merging import apply_merged
 from graph.order_life import apply_order_change
 from graph.platform import (
@@ -79,10 +79,7 @@ def _seldom(world: World, event: Event, rulebook: NDArray[Any]) -> int:
         return _feed_changed(world, event)
     if hear_of_outside(world, event):
         return NO_SLOT
-    if _is_for_others(kind) or kind == Kind.REBATE_PAID:
-        if kind == Kind.REBATE_PAID:
-            world.money.rebates_micros += event.amount_micros
-            world.money.cash_micros += event.amount_micros
+    if _is_for_others(kind) or hear_of_money(world, event):
         return NO_SLOT
     slot = int(event.slot_id)
     if slot >= SLOTS:
@@ -119,13 +116,11 @@ def _in_market(world: World, market: Market, event: Event) -> int:
         apply_order_change(world, market, event)
         hear_refusal(world, event)
     elif kind == Kind.FILLED:
-        apply_fill(world, market, event)
-        hear_match(world, event)
+        hear_match(world, event, apply_fill(world, market, event))
     elif kind == Kind.FEE_CHARGED:
         apply_fee(world, market, event)
     elif kind == Kind.FILL_REVERSED:
-        apply_reversal(world, market, event)
-        hear_failure(world, event)
+        hear_failure(world, event, apply_reversal(world, market, event))
     elif kind == Kind.MERGED:
         apply_merged(world, market, event)
     else:
@@ -200,6 +195,7 @@ def _blank_market(market: Market) -> None:
     market.asked_ns = 0
     market.asked_logodds = 0.0
     market.took_ns = 0
+    market.refused_ns = 0
     market.churn_due_ns = 0
     market.merge_id = 0
     market.merge_micros = 0
@@ -236,6 +232,7 @@ def _pass_time(world: World) -> None:
     if day != world.money.day_id:
         world.money.day_id = day
         world.money.day_realized_micros = 0
+        world.money.day_carried_micros = 0
     if world.now_ns >= world.comovement.next_ns:
         see_moves(world)
     if world.now_ns >= world.platform.due_ns:

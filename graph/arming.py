@@ -15,6 +15,7 @@ _HALT: Final = 1 << int(Word.HALT)
 _PULL_ALL: Final = 1 << int(Word.PULL_ALL)
 _DISARM: Final = 1 << int(Word.DISARM)
 _KILL: Final = 1 << int(Word.KILL)
+_LEAVE: Final = 1 << int(Word.LEAVE)
 
 
 @compiled
@@ -23,13 +24,15 @@ def apply_word(world: World, event: Event) -> None:
     word = int(event.code_id)
     if word == Word.RESUME:
         world.stops_mask &= ~(_HALT | _PULL_ALL)
+    elif word == Word.RETURN:
+        world.stops_mask &= ~_LEAVE
     elif word == Word.ARM and event.ref_id > 0:
         world.stops_mask &= ~(_DISARM | _KILL)
         world.armed_micros = event.ref_id
     elif word == Word.KILL or word == Word.DISARM:
         world.stops_mask |= 1 << word
         world.armed_micros = 0
-    elif word == Word.HALT or word == Word.PULL_ALL:
+    elif word == Word.HALT or word == Word.PULL_ALL or word == Word.LEAVE:
         world.stops_mask |= 1 << word
     else:
         world.refused_count += 1
@@ -44,4 +47,6 @@ def _gravest(stops_mask: int) -> int:
         return int(Word.DISARM)
     if stops_mask & _PULL_ALL:
         return int(Word.PULL_ALL)
-    return int(Word.HALT) if stops_mask & _HALT else 0
+    if stops_mask & _HALT:
+        return int(Word.HALT)
+    return int(Word.LEAVE) if stops_mask & _LEAVE else 0

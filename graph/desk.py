@@ -1,8 +1,8 @@
 """The LangGraph runner of the desk: the same stages as nodes, for live, paper, rehearsal and Studio.
 
 The agents run side by side in one step and join once. Each producer has a key of its own, nothing accumulates, and
-there is no checkpointer on the hot desk: the journal is the memory. Nodes never await, yet are `async`, since a
-synchronous node under an asynchronous run costs a hop to a thread.
+there is no checkpointer on the hot desk: the journal is the memory. Nodes and ways never await, yet are `async`, since
+a synchronous one under an asynchronous run costs a hop to a thread.
 
 Values are records. A run that starts from plain dicts (Studio, a recorded view in JSON) stays in plain dicts, which are
 exact for every number; a run that starts from live rows stays in rows.
@@ -143,8 +143,8 @@ def _recall(recall: Callable[[str], Value]) -> Node:
     return work
 
 
-def _way(key: str) -> Callable[[DeskState], str]:
-    def way(state: DeskState) -> str:
+def _way(key: str) -> Callable[[DeskState], Coroutine[Any, Any, str]]:
+    async def way(state: DeskState) -> str:
         values: dict[str, Value] = dict(state)
         return "on" if int(values[key]["reason_code"]) == 0 else "aside"
 

@@ -6,18 +6,17 @@ order, since other windows' orders may have gone out under mandates of their own
 
 from typing import Final
 
-from graph.pricing import has_reference, reference_from_ns, reference_usd, reference_var_usd2
+from graph.pricing import fair_at, has_reference
 from state.compiled import compiled
 from state.orders import ORDERS, Order, OrderState
 from state.units import BPS, NS_PER_S
-from state.world import CLOSE, SLOTS, STRIKE, Market, Phase, World
+from state.world import CLOSE, SLOTS, Market, Phase, World
 from tools.comovement import coins_ratio_most, overlap_ratio
-from tools.fair import fair_up
-from tools.fees import fee_bps
+from tools.fees import share_fee_bps
 from tools.logodds import probability
 
-JUMPS: Final = (0.0, 0.25, 0.5, 1.0)
-"""Shares of the supposed jump that are tried, both ways; none at all tells what is lost already."""
+JUMPS: Final = (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)
+"""Shares of the supposed jump that are tried, down and up; none at all tells what is lost already."""
 
 
 @compiled
@@ -28,7 +27,39 @@ def is_at_stake(market: Market) -> bool:
 
 @compiled
 def committed_micros(world: World, slot: int) -> int:
-    """Give a window's collateral at risk: filled, resting and in flight, with fees paid and to be paid."""
+    """Give a window's collateral at risk: the most that it can still lose, whoever wins and whatever matches."""
+    if_up, if_down = losses_micros(world, slot)
+    return max(if_up, if_down, 0)
+
+
+@compiled
+def losses_micros(world: World, slot: int) -> tuple[int, int]:
+    """Give the most that a window loses if UP wins, and if DOWN does: held, resting and in flight, with fees.
+
+    The winner's shares pay a dollar each, so complete sets are no risk. What is out matches or not, whichever is worse:
+    a purchase that closes a position adds nothing, whether it comes to pass or not. Less than nothing is a gain.
+
+    Doubt: a matched share counts as ours at once, though its trade may still FAIL; a set parted so is at risk again.
+    """
+    market = world.markets[slot]
+    if not is_at_stake(market):
+        return 0, 0
+    position = market.position
+    paid = position.spent_micros + position.fees_micros
+    if_up, if_down = paid - position.up_micros, paid - position.down_micros
+    if market.orders_count > 0:
+        for row in range(ORDERS):
+            order = world.orders[row]
+            if order.state_code != OrderState.NONE and order.slot_id == slot:
+                cost = order.open_micros * int(order.price_bps) // BPS + fee_to_come_micros(market, order)
+                if_up += cost if order.token_code != 0 else max(cost - order.open_micros, 0)
+                if_down += cost if order.token_code == 0 else max(cost - order.open_micros, 0)
+    return int(if_up), int(if_down)
+
+
+@compiled
+def gross_micros(world: World, slot: int) -> int:
+    """Give what all shares of a window have cost and would cost if what is out matched, with fees: no set is netted."""
     market = world.markets[slot]
     if not is_at_stake(market):
         return 0
@@ -47,20 +78,19 @@ def fee_to_come_micros(market: Market, order: Order) -> int:
     """Give what an order will be charged if the rest of it takes; resting post-only orders are charged nothing."""
     if order.post_only:
         return 0
-    rules = market.rules
-    by_notional = rules.fee_by_notional_code == 1
-    fee = fee_bps(float(order.price_bps), rules.fee_rate_ppm, rules.fee_exponent_count, by_notional)
+    fee = share_fee_bps(market.rules, int(order.price_bps))
     return int(order.open_micros * (int(fee) + 1) // BPS)
 
 
 @compiled
 def carries_risk(world: World, slot: int) -> bool:
-    """Say whether a window has anything at risk, or might have by an order that is out."""
+    """Say whether a window has anything to win or lose: shares are held, or may be by an order that is out.
+
+    What has been won or lost already, in a window that is flat again, is no risk; it counts in the day's result.
+    """
     market = world.markets[slot]
-    if not is_at_stake(market):
-        return False
-    position = market.position
-    return bool(market.orders_count > 0 or position.spent_micros + position.fees_micros != 0)
+    held = market.position.up_micros != 0 or market.position.down_micros != 0
+    return bool(is_at_stake(market) and (market.orders_count > 0 or held))
 
 
 @compiled
@@ -117,11 +147,11 @@ def shared_cost_micros(world: World, slot: int) -> int:
 
 @compiled
 def day_pnl_micros(world: World) -> int:
-    """Give the UTC day's result: realised, and what is held marked at the posterior less what it cost."""
-    total = world.money.day_realized_micros
+    """Give the wallet's result of the UTC day: realised, and what is held marked at the posterior less what it cost."""
+    total = world.money.day_realized_micros + world.money.day_carried_micros
     for slot in range(SLOTS):
         market = world.markets[slot]
-        if carries_risk(world, slot):
+        if is_at_stake(market):
             position = market.position
             p_up = probability(market.posterior_logodds)
             worth = int(p_up * position.up_micros + (1.0 - p_up) * position.down_micros)
@@ -138,13 +168,11 @@ def tail_loss_micros(world: World) -> int:
     """
     worst = 0
     for part in JUMPS:
-        size = world.params.tail_jump_ratio * part
-        for sign in (-1.0, 1.0):
-            total = 0
-            for slot in range(SLOTS):
-                if carries_risk(world, slot):
-                    total += _loss_after(world, slot, sign * size)
-            worst = max(worst, total)
+        total = 0
+        for slot in range(SLOTS):
+            if carries_risk(world, slot):
+                total += _loss_after(world, slot, world.params.tail_jump_ratio * part)
+        worst = max(worst, total)
     return int(worst)
 
 
@@ -154,7 +182,7 @@ def _loss_after(world: World, slot: int, jump_ratio: float) -> int:
     market = world.markets[slot]
     position = market.position
     known = market.strike_code != 0 and has_reference(world.assets[market.asset_code])
-    p_up = _fair_after(world, market, jump_ratio) if known else 0.0
+    p_up = fair_at(world, market, jump_ratio) if known else 0.0
     worth = int(p_up * position.up_micros + (1.0 - p_up) * position.down_micros)
     if not known:
         worth = int(min(position.up_micros, position.down_micros))
@@ -172,20 +200,6 @@ def _loss_after(world: World, slot: int, jump_ratio: float) -> int:
 
 
 @compiled
-def _fair_after(world: World, market: Market, jump_ratio: float) -> float:
-    """Give fair value of UP if the coin's price were another by that ratio, from now on."""
-    state = world.assets[market.asset_code]
-    return fair_up(
-        market.averages[CLOSE],
-        market.averages[STRIKE],
-        reference_from_ns(state, world.now_ns),
-        reference_usd(state) * (1.0 + jump_ratio),
-        reference_var_usd2(state),
-        state.variance_per_s,
-    )
-
-
-@compiled
 def risked_micros(world: World) -> int:
     """Give the collateral at risk over all windows: what a desk is armed for."""
     total = 0
@@ -195,14 +209,40 @@ def risked_micros(world: World) -> int:
 
 
 @compiled
-def room_micros(world: World, slot: int) -> int:
-    """Give the collateral that one more order in this window may take at this very moment, by every limit."""
+def free_cash_micros(world: World) -> int:
+    """Give the cash that no order of any window may still spend."""
+    free = world.money.cash_micros
+    for slot in range(SLOTS):
+        free -= world.markets[slot].pending_cost_micros
+    return int(free)
+
+
+@compiled
+def room_micros(world: World, slot: int, token: int) -> int:
+    """Give the collateral that one more order for a token may take at this very moment, by every limit and our cash.
+
+    It would be lost if the other token won; what this window loses if its own wins, it makes no greater. A gain that
+    the other token would bring is not lent: the shares behind it may have FAILED by then. The limits that are cheap to
+    ask come first, for this is asked at every order.
+    """
     params = world.params
     if not carries_risk(world, slot) and risky_windows(world) >= params.concurrent_count:
         return 0
-    room = params.position_micros - committed_micros(world, slot) - shared_cost_micros(world, slot)
+    if_up, if_down = losses_micros(world, slot)
+    at_risk = max(if_down if token == 0 else if_up, 0)
+    left = params.position_micros - at_risk
+    room = min(left, free_cash_micros(world))
+    if room <= 0:
+        return 0
     room = min(room, params.daily_loss_micros + day_pnl_micros(world))
-    room = min(room, params.tail_loss_micros - tail_loss_micros(world))
+    if room <= 0:
+        return 0
     if world.armed_micros > 0:
-        room = min(room, world.armed_micros - risked_micros(world))
-    return max(int(room), 0)
+        elsewhere = risked_micros(world) - max(if_up, if_down, 0)
+        room = min(room, world.armed_micros - elsewhere - at_risk)
+        if room <= 0:
+            return 0
+    room = min(room, left - shared_cost_micros(world, slot))
+    if room <= 0:
+        return 0
+    return max(int(min(room, params.tail_loss_micros - tail_loss_micros(world))), 0)

@@ -59,9 +59,7 @@ def _judge(params: Params, decision: Decision) -> tuple[int, int]:
     view = decision.market
     if decision.sight.reason_code != 0:
         return int(Gate.LOOK), int(decision.sight.reason_code)
-    signal(
-        params, view, decision.sight, decision.forecast, decision.spread_opinion, decision.flow_opinion, decision.alpha
-    )
+    signal(params, view, decision.forecast, decision.flow_opinion, decision.alpha)
     if decision.alpha.reason_code != 0:
         return int(Gate.SIGNAL), int(decision.alpha.reason_code)
     validate(params, view, decision.validation)

@@ -1,30 +1,36 @@
 """What comes back from the venue of our trades: matches, fees, and matches that turn out to have failed.
 
 An order never matches beyond its amount, and what has not been booked is never taken back: so a match or a failure that
-is told twice moves nothing twice, as far as an order's amount can tell. (One match of a part of an order, told twice
-while the order is open, cannot be told from two: whoever hears the venue knows its trades by name and tells each once.)
+is told twice moves nothing twice, as far as an order's amount can tell.
+
+One match of a part of an order, told twice while the order is open, cannot be told from two. A row has 24 bits to
+spare, and a mark of a trade so short would some day drop a match that did happen: worse than one too many, which the
+order's amount bounds and the books held against the venue show. A longer mark would stand in a column for dollars, and
+it, like an ordinal, would be given by the same hand that drops the doubles; the cumulative size that the venue tells
+comes in another message, in any order with the trades. So whoever hears the venue knows its trades by name and tells
+each once (`infra/venues/order_news.py`).
 """
 
 from graph.merging import put_off_merge
 from graph.order_life import find_order, find_past, match_order, next_past, note_step, note_stranger
 from state.compiled import compiled
-from state.events import Event, Side, Token
+from state.events import Event, Kind, Side, Token
 from state.orders import Liquidity, Order, OrderState, StepCause, StepFate
 from state.units import BPS
 from state.world import Market, Phase, World
-from tools.fees import fee_bps
+from tools.fees import share_fee_bps
 
 
 @compiled
-def apply_fill(world: World, market: Market, event: Event) -> None:
-    """Book a match: shares in, collateral out (or the reverse for a sale); reserved exposure becomes real."""
+def apply_fill(world: World, market: Market, event: Event) -> int:
+    """Book a match: shares in, collateral out (or the reverse for a sale); give the shares that were booked."""
     told = int(event.amount_micros)
     row = find_order(world, event.ref_id)
     past = find_past(world, event.ref_id) if row < 0 else -1
     if told <= 0 or _is_of_another_window(world, market, event, row, past):
         world.refused_count += 1
         note_stranger(world, event, int(StepCause.MATCHED), told)
-        return
+        return 0
     booked = told
     if row >= 0:
         order = world.orders[row]
@@ -40,6 +46,7 @@ def apply_fill(world: World, market: Market, event: Event) -> None:
         _remember_stranger(world, event)
     if booked > 0:
         _book(world, market, event, booked)
+    return booked
 
 
 @compiled
@@ -55,8 +62,7 @@ def _is_of_another_window(world: World, market: Market, event: Event, row: int, 
 
 @compiled
 def _note_cut(world: World, order: Order, cut_micros: int) -> None:
-    """Count shares that cannot have matched: the order was not for so many."""
-    world.cut_micros += cut_micros
+    """Write down shares that cannot have matched: the order was not for so many."""
     state, matched = int(order.state_code), int(StepCause.MATCHED)
     note_step(world, order, state, state, matched, 0, int(StepFate.CUT), cut_micros)
 
@@ -91,6 +97,7 @@ def _remember_stranger(world: World, event: Event) -> None:
     order.open_micros = 0
     order.filled_micros = event.amount_micros
     order.reversed_micros = 0
+    order.fees_micros = 0
     order.price_bps = event.price_bps
     order.slot_id = event.slot_id
     order.state_code = OrderState.DONE
@@ -116,11 +123,8 @@ def _book(world: World, market: Market, event: Event, amount_micros: int) -> Non
 def _note_first(market: Market, event: Event) -> None:
     """Keep the window's first fill: what one share of it cost, fee included."""
     position = market.position
-    rules = market.rules
     price = int(event.price_bps)
-    fee = 0.0
-    if event.code_id == Liquidity.TAKER:
-        fee = fee_bps(float(price), rules.fee_rate_ppm, rules.fee_exponent_count, rules.fee_by_notional_code == 1)
+    fee = share_fee_bps(market.rules, price) if event.code_id == Liquidity.TAKER else 0.0
     position.first_order_id = event.ref_id
     position.first_cost_bps = price + fee
     position.first_token_code = event.token_code
@@ -128,10 +132,12 @@ def _note_first(market: Market, event: Event) -> None:
 
 
 @compiled
-def apply_reversal(world: World, market: Market, event: Event) -> None:
-    """Undo a match that FAILED at settlement: neither shares nor money have moved after all.
+def apply_reversal(world: World, market: Market, event: Event) -> int:
+    """Undo a match that FAILED at settlement: neither shares nor money have moved after all; give the shares undone.
 
     What was never booked cannot be undone: a failure told twice, or before its match, changes nothing and is counted.
+    One that names no order cannot be told from another: it is written down and undone as it is told, here as in the
+    books, for what is held may have been sold since.
     """
     told = int(event.amount_micros)
     row = find_order(world, event.ref_id)
@@ -140,9 +146,11 @@ def apply_reversal(world: World, market: Market, event: Event) -> None:
     if told <= 0 or _is_of_another_window(world, market, event, row, past) or (row < 0 and past < 0 and not unnamed):
         world.refused_count += 1
         note_stranger(world, event, int(StepCause.REVERSED), told)
-        return
+        return 0
     undone = told
-    if not unnamed:
+    if unnamed:
+        note_stranger(world, event, int(StepCause.REVERSED), told)
+    else:
         order = world.orders[row] if row >= 0 else world.past_orders[past]
         undone = min(told, int(order.filled_micros - order.reversed_micros))
         order.reversed_micros += undone
@@ -150,11 +158,12 @@ def apply_reversal(world: World, market: Market, event: Event) -> None:
         fate = int(StepFate.TAKEN) if undone == told else int(StepFate.UNFOUNDED)
         note_step(world, order, state, state, cause, 0, fate, told)
     if undone <= 0:
-        return
+        return 0
     _move(world, market, event, -1, undone)
     market.position.reversed_count += 1
     if event.ref_id == market.position.first_order_id:
         market.position.first_reversed = True
+    return undone
 
 
 @compiled
@@ -188,9 +197,42 @@ def _realize(world: World, market: Market, gain_micros: int) -> None:
 
 @compiled
 def apply_fee(world: World, market: Market, event: Event) -> None:
-    """Charge a fee; a negative amount gives one back with its failed trade."""
-    market.position.fees_micros += event.amount_micros
-    world.money.fees_micros += event.amount_micros
-    world.money.cash_micros -= event.amount_micros
+    """Charge a fee; a negative amount gives one back with its failed trade, and never more than its order was charged.
+
+    A fee that names no order, or one that nobody remembers, is charged all the same: the money is gone.
+    """
+    fee = int(event.amount_micros)
+    row = find_order(world, event.ref_id)
+    past = find_past(world, event.ref_id) if row < 0 else -1
+    strange = row < 0 and past < 0
+    if _is_of_another_window(world, market, event, row, past) or (strange and fee < 0 and event.ref_id != 0):
+        world.refused_count += 1
+        return
+    charged = max(int(market.position.fees_micros), 0)
+    if not strange:
+        order = world.orders[row] if row >= 0 else world.past_orders[past]
+        charged = int(order.fees_micros)
+        order.fees_micros += max(fee, -charged)
+    fee = max(fee, -charged)
+    if fee == 0:
+        world.refused_count += 1
+        return
+    market.position.fees_micros += fee
+    world.money.fees_micros += fee
+    world.money.cash_micros -= fee
     if market.phase_code == Phase.SETTLED:
-        _realize(world, market, -event.amount_micros)
+        _realize(world, market, -fee)
+
+
+@compiled
+def hear_of_money(world: World, event: Event) -> bool:
+    """Take in what is said of money and of no window; says whether it was that."""
+    if event.kind_code == Kind.REBATE_PAID:
+        world.money.rebates_micros += event.amount_micros
+        world.money.cash_micros += event.amount_micros
+        return True
+    if event.kind_code == Kind.DAY_CARRIED:
+        if event.ref_id == world.money.day_id:
+            world.money.day_carried_micros = event.amount_micros
+        return True
+    return False

@@ -22,7 +22,7 @@ def sets_to_merge(world: World, slot: int) -> int:
     market = world.markets[slot]
     sets = min(market.position.up_micros, market.position.down_micros)
     params = world.params
-    if sets < params.merge_micros or sets < market.rules.min_shares_micros or params.may_merge_count == 0:
+    if sets < params.merge_micros or params.may_merge_count == 0:
         return 0
     if world.halted_code != 0 or world.now_ns < market.merge_from_ns:
         return 0
@@ -58,6 +58,7 @@ def apply_merged(world: World, market: Market, event: Event) -> None:
     """Book what was merged: both tokens' shares go, a dollar a set comes. A refusal is not argued with for a while.
 
     Number 0 is a merge that nobody here asked for, made by hand; any other number counts once, while it is under way.
+    More sets than there are cannot have been merged: that is counted, and books nothing.
     """
     amount = event.amount_micros
     ours = event.ref_id == market.merge_id and event.ref_id != 0
@@ -71,6 +72,9 @@ def apply_merged(world: World, market: Market, event: Event) -> None:
         market.merge_from_ns = world.now_ns + AFTER_REFUSAL_NS
         return
     position = market.position
+    if amount > min(position.up_micros, position.down_micros):
+        world.refused_count += 1
+        return
     position.up_micros -= amount
     position.down_micros -= amount
     position.merged_micros += amount

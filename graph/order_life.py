@@ -88,37 +88,37 @@ def note_step(
     world: World, order: Order, before: int, after: int, cause: int, why: int, fate: int, amount_micros: int
 ) -> None:
     """Write down one step of an order, taken or not."""
-    step = world.steps[world.steps_count % STEPS]
-    world.steps_count += 1
-    world.step_fates_count[fate] += 1
-    step.at_ns = world.now_ns
-    step.order_id = order.order_id
-    step.cause_seq = world.event_seq
-    step.amount_micros = amount_micros
-    step.slot_id = order.slot_id
-    step.why_code = why
-    step.from_code = before
-    step.to_code = after
-    step.cause_code = cause
-    step.fate_code = fate
+    number, slot = int(order.order_id), int(order.slot_id)
+    _write(world, number, slot, before, after, cause, why, fate, amount_micros)
 
 
 @compiled
 def note_stranger(world: World, event: Event, cause: int, amount_micros: int) -> None:
     """Write down news that names no order that is remembered, or one of another window."""
+    told = cause == StepCause.TOLD
+    why = int(event.flags_mask) if told else 0
+    after = int(event.code_id) & 0xFF if told else 0
+    number, slot = int(event.ref_id), int(event.slot_id)
+    _write(world, number, slot, 0, after, cause, why, int(StepFate.STRANGER), amount_micros)
+
+
+@compiled
+def _write(
+    world: World, number: int, slot: int, before: int, after: int, cause: int, why: int, fate: int, amount_micros: int
+) -> None:
+    """Write one step in the row of its turn."""
     step = world.steps[world.steps_count % STEPS]
     world.steps_count += 1
-    world.step_fates_count[StepFate.STRANGER] += 1
     step.at_ns = world.now_ns
-    step.order_id = event.ref_id
+    step.order_id = number
     step.cause_seq = world.event_seq
     step.amount_micros = amount_micros
-    step.slot_id = event.slot_id
-    step.why_code = event.flags_mask if cause == StepCause.TOLD else 0
-    step.from_code = OrderState.NONE
-    step.to_code = event.code_id & 0xFF if cause == StepCause.TOLD else 0
+    step.slot_id = slot
+    step.why_code = why
+    step.from_code = before
+    step.to_code = after
     step.cause_code = cause
-    step.fate_code = StepFate.STRANGER
+    step.fate_code = fate
 
 
 # What the core decides.
@@ -132,6 +132,7 @@ def want(world: World, market: Market, order: Order, why: int) -> None:
     order.open_micros = order.amount_micros
     order.filled_micros = 0
     order.reversed_micros = 0
+    order.fees_micros = 0
     order.liquidity_code = 0
     order.state_code = OrderState.WANTED
     market.pending_micros[order.token_code] += order.amount_micros
@@ -184,6 +185,8 @@ def apply_order_change(world: World, market: Market, event: Event) -> None:
     note_step(world, order, before, min(after, 255), told, why, fate, int(order.open_micros))
     if fate == StepFate.TAKEN:
         order.changed_ns = world.now_ns
+        if after == OrderState.REJECTED and order.post_only:
+            market.refused_ns = world.now_ns
         _go(world, market, order, after)
     elif fate == StepFate.IMPOSSIBLE:
         world.refused_count += 1
@@ -286,7 +289,3 @@ def end_orders(world: World, slot: int) -> None:
             before, done, settled = int(order.state_code), int(OrderState.DONE), int(StepCause.SETTLED)
             note_step(world, order, before, done, settled, 0, int(StepFate.TAKEN), int(order.open_micros))
             _go(world, market, order, done)
-    market.orders_count = 0
-    market.pending_micros[0] = 0
-    market.pending_micros[1] = 0
-    market.pending_cost_micros = 0

@@ -1,19 +1,12 @@
 """Placing: what an order may still cost, what it must not meet, and how it enters the table with its command."""
 
-from typing import Final
-
 from graph.exposure import room_micros
 from graph.order_life import want
 from state.compiled import compiled
 from state.orders import ORDERS, Act, Command, OrderState, TimeInForce
-from state.units import BPS, MICROS
+from state.units import BPS, LOT_MICROS
 from state.world import Market, World
 from tools.logodds import probability
-
-COMMANDS: Final = 64
-"""Room for the commands of one event; what does not fit waits for the next tick."""
-
-LOT_MICROS: Final = MICROS // 100
 
 
 @compiled
@@ -65,7 +58,7 @@ def shares_left(world: World, slot: int, token: int, cost_bps: int) -> int:
     market = world.markets[slot]
     left = market.mandate.cap_micros - market.used_micros
     if left > 0:
-        left = min(left, room_micros(world, slot))
+        left = min(left, room_micros(world, slot, token))
     most = max(left, 0) * BPS // max(cost_bps, 1)
     return min(int(market.mandate.shares_micros[token]), most) // LOT_MICROS * LOT_MICROS
 

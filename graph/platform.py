@@ -1,13 +1,14 @@
 """Platform risk: hear what tells whether the ground is sound, and say when it is not.
 
-While anything is unsound nothing new is risked: quotes are pulled, and what is held goes on to its settlement. A fault
-stands at once, or after two seconds where one odd price could look like it, and is over only when its measure has been
-well inside its bound for `params.platform_calm_ns`: so a measure at its bound does not flap.
+While anything is unsound nothing is bought, not even to close a position: quotes are pulled, and what is held goes on
+to its settlement. A fault stands at once, or after two seconds where one odd price could look like it, and is over only
+when its measure has been well inside its bound for `params.platform_calm_ns`: so a measure at its bound does not flap.
 """
 
 import math
 from typing import Final
 
+from graph.order_life import find_order, find_past
 from graph.pricing import has_reference, leads_by_feeds, reference_usd
 from graph.spot_watch import see_spot_trade
 from state.compiled import compiled
@@ -31,10 +32,10 @@ EASED_RATIO: Final = 0.8
 
 FAILURES_HALF_LIFE_S: Final = 900.0
 TRADES_PRIOR: Final = 10.0
-"""Sound trades that are supposed beforehand: one failure alone is no rate."""
+"""Orders with sound trades that are supposed beforehand: one failure alone is no rate."""
 
 MEDIAN_STEP_LOG: Final = 0.002
-"""The running median of the base fee moves by so much a block: a doubling takes a quarter of an hour."""
+"""The running median of the base fee moves by so much a block: a doubling takes 347 blocks, twelve minutes."""
 
 PRICE_AGE_NS: Final = 5 * NS_PER_S
 """A coin whose price is older takes no part in the reckoning of what moves together."""
@@ -50,10 +51,9 @@ def hear_of_outside(world: World, event: Event) -> bool:
     elif kind == Kind.CEX_TRADED:
         see_spot_trade(world, event)
     elif kind == Kind.FILL_CONFIRMED:
-        _settle_match(world.platform, event)
+        _settle_match(world.platform, event.ref_id, event.amount_micros)
     elif kind == Kind.FILL_RETRIED:
-        _count_failure(world)
-        judge_platform(world)
+        _hear_retry(world, event)
     else:
         return False
     return True
@@ -61,16 +61,15 @@ def hear_of_outside(world: World, event: Event) -> bool:
 
 @compiled
 def _hear_head(platform: Platform, event: Event) -> None:
-    """Take in a block: its base fee, held against the running median, and its age."""
-    platform.head_ns = max(platform.head_ns, event.ref_id)
+    """Take in a block: its base fee, held against the running median, and its age. One without a fee is none."""
     fee = event.value_usd
     if not fee > 0.0:
         return
     fee_log = math.log(fee)
     platform.base_fee_log = fee_log
-    if platform.heads_count == 0:
+    if platform.head_ns == 0:
         platform.usual_fee_log = fee_log
-    platform.heads_count += 1
+    platform.head_ns = max(platform.head_ns, event.ref_id)
     apart = fee_log - platform.usual_fee_log
     platform.usual_fee_log += min(max(apart, -MEDIAN_STEP_LOG), MEDIAN_STEP_LOG)
 
@@ -84,36 +83,72 @@ def hear_refusal(world: World, event: Event) -> None:
 
 
 @compiled
-def hear_match(world: World, event: Event) -> None:
-    """Count a trade of ours, and wait for its confirmation if whoever tells of it will tell that too."""
+def hear_match(world: World, event: Event, booked_micros: int) -> None:
+    """Count the first trade of an order of ours, and wait for what was booked if whoever told it will confirm it too.
+
+    Orders are counted, not rows: of one trade there is a row for every price that it met.
+    """
+    if booked_micros <= 0 or event.ref_id == 0:
+        return
     platform = world.platform
     _fade(platform, world.now_ns)
-    platform.trades_count += 1.0
-    if event.flags_mask & SETTLES == 0 or event.amount_micros <= 0:
+    if _filled_micros(world, event.ref_id) == booked_micros:
+        platform.trades_count += 1.0
+    if event.flags_mask & SETTLES == 0:
         return
     for row in range(UNSETTLED):
         match = platform.unsettled[row]
         if match.order_id == 0:
             match.order_id = event.ref_id
-            match.amount_micros = event.amount_micros
+            match.amount_micros = booked_micros
+            match.retried_micros = 0
             match.at_ns = world.now_ns
             match.slot_id = event.slot_id
-            platform.unsettled_count += 1 if event.ref_id != 0 else 0
+            platform.unsettled_count += 1
             return
 
 
 @compiled
-def hear_failure(world: World, event: Event) -> None:
-    """Count a trade of ours that failed on chain; nothing is waited for any more."""
-    _settle_match(world.platform, event)
-    _count_failure(world)
-    judge_platform(world)
+def hear_failure(world: World, event: Event, undone_micros: int) -> None:
+    """Count what was undone of a trade that failed on chain, but what counted as repeated; it is waited for no more."""
+    if undone_micros <= 0 or event.ref_id == 0:
+        return
+    counted = _settle_match(world.platform, event.ref_id, undone_micros)
+    _count_failure(world, event.ref_id, undone_micros - counted)
 
 
 @compiled
-def _count_failure(world: World) -> None:
-    _fade(world.platform, world.now_ns)
-    world.platform.failures_count += 1.0
+def _hear_retry(world: World, event: Event) -> None:
+    """Count shares whose transaction is tried again, each once; what is not waited for cannot be repeated."""
+    left = event.amount_micros
+    marked = 0
+    for row in range(UNSETTLED):
+        match = world.platform.unsettled[row]
+        if match.order_id != 0 and match.order_id == event.ref_id:
+            more = max(min(left - marked, match.amount_micros - match.retried_micros), 0)
+            match.retried_micros += more
+            marked += more
+    _count_failure(world, event.ref_id, marked)
+
+
+@compiled
+def _count_failure(world: World, order_id: int, amount_micros: int) -> None:
+    """Count a failure as the share of its order's matched shares that it concerns."""
+    filled = _filled_micros(world, order_id)
+    if amount_micros > 0 and filled > 0:
+        _fade(world.platform, world.now_ns)
+        world.platform.failures_count += amount_micros / filled
+        judge_platform(world)
+
+
+@compiled
+def _filled_micros(world: World, order_id: int) -> int:
+    """Give the shares of an order that have matched; 0 where it is not remembered."""
+    row = find_order(world, order_id)
+    if row >= 0:
+        return int(world.orders[row].filled_micros)
+    past = find_past(world, order_id)
+    return int(world.past_orders[past].filled_micros) if past >= 0 else 0
 
 
 @compiled
@@ -126,24 +161,32 @@ def _fade(platform: Platform, now_ns: int) -> None:
 
 
 @compiled
-def _settle_match(platform: Platform, event: Event) -> None:
-    """Wait no longer for shares of an order; of several matches the one heard of first is taken for settled first."""
-    left = event.amount_micros
-    while left > 0 and event.ref_id != 0:
+def _settle_match(platform: Platform, order_id: int, amount_micros: int) -> int:
+    """Wait no longer for shares of an order; give how many of them had counted as repeated already.
+
+    Of several matches the one heard of first is taken for settled first.
+    """
+    left = amount_micros
+    counted = 0
+    while left > 0 and order_id != 0:
         first = -1
         for row in range(UNSETTLED):
             match = platform.unsettled[row]
-            if match.order_id == event.ref_id and (first < 0 or match.at_ns < platform.unsettled[first].at_ns):
+            if match.order_id == order_id and (first < 0 or match.at_ns < platform.unsettled[first].at_ns):
                 first = row
         if first < 0:
-            return
+            break
         match = platform.unsettled[first]
         settled = min(left, int(match.amount_micros))
+        repeated = min(settled, int(match.retried_micros))
         left -= settled
+        counted += repeated
+        match.retried_micros -= repeated
         match.amount_micros -= settled
         if match.amount_micros == 0:
             match.order_id = 0
             platform.unsettled_count -= 1
+    return counted
 
 
 @compiled
@@ -155,6 +198,7 @@ def forget_matches(world: World, slot: int) -> None:
         if match.order_id != 0 and match.slot_id == slot:
             match.order_id = 0
             match.amount_micros = 0
+            match.retried_micros = 0
             platform.unsettled_count -= 1
 
 
@@ -163,6 +207,7 @@ def judge_platform(world: World) -> None:
     """Hold every measure against its bound, and name the first fault that stands."""
     platform, params = world.platform, world.params
     platform.due_ns = world.now_ns + JUDGE_NS
+    _fade(platform, world.now_ns)
     _judge(world, int(PlatformCode.SETTLEMENT_SLOW), _longest_wait_ns(world) / params.settle_most_ns, 0)
     _judge(world, int(PlatformCode.TRADES_FAIL), _failures_ratio(platform) / params.failures_ratio, 0)
     _judge(world, int(PlatformCode.VENUE_RESTARTING), _restart_ratio(world), 0)
@@ -170,7 +215,7 @@ def judge_platform(world: World) -> None:
     _judge(world, int(PlatformCode.FEEDS_STALE), silent, STANDS_NS)
     _judge(world, int(PlatformCode.ORACLE_APART), apart, STANDS_NS)
     surge = 0.0
-    if platform.heads_count > 0:
+    if platform.head_ns > 0:
         surge = math.exp(platform.base_fee_log - platform.usual_fee_log) / params.base_fee_ratio
     _judge(world, int(PlatformCode.FEE_SURGE), surge, 0)
     behind_ns = world.now_ns - platform.head_ns if platform.head_ns > 0 else 0

@@ -170,15 +170,22 @@ def renew_fair(world: World, market: Market) -> None:
     market.has_fair = market.strike_code != 0 and has_reference(state)
     if not market.has_fair:
         return
-    market.p_fair = fair_up(
+    market.p_fair = fair_at(world, market, 0.0)
+    market.fair_logodds = logodds(market.p_fair)
+
+
+@compiled
+def fair_at(world: World, market: Market, jump_ratio: float) -> float:
+    """Give fair value of UP, if from now on the coin's price were another by that ratio; 0: as it is."""
+    state = world.assets[market.asset_code]
+    return fair_up(
         market.averages[CLOSE],
         market.averages[STRIKE],
         reference_from_ns(state, world.now_ns),
-        reference_usd(state),
+        reference_usd(state) * (1.0 + jump_ratio),
         reference_var_usd2(state),
         state.variance_per_s,
     )
-    market.fair_logodds = logodds(market.p_fair)
 
 
 @compiled

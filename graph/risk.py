@@ -32,19 +32,14 @@ def risk(params: Params, view: View, signal: Signal, verdict: Verdict) -> None:
     _nearer(verdict, tail_left, int(Reason.TAIL_LOSS))
     _nearer(verdict, armed_left, int(Reason.ARMED_LIMIT))
     verdict.reduce_code = Reason.NONE
-    carries_risk = view.cost_micros > 0
-    if view.halted_code != 0:
-        verdict.reason_code = Reason.HALTED
-    elif view.platform_code != 0:
-        verdict.reason_code = platform_reason(int(view.platform_code))
-    elif view.spot_code != 0:
-        swept = view.spot_code == Reason.SPOT_ONE_SIDED
-        verdict.reason_code = Reason.SPOT_ONE_SIDED if swept else Reason.SPOT_RUNS_AWAY
-    elif loss_left <= 0:
+    verdict.reason_code = _fault(view)
+    if verdict.reason_code != Reason.NONE:
+        return
+    if loss_left <= 0:
         verdict.reason_code = Reason.DAILY_LOSS
     elif liquidity_over < 0:
         verdict.reason_code = Reason.LIQUIDITY_LOW
-    elif not carries_risk and view.risky_windows_count >= params.concurrent_count:
+    elif not view.carries_risk and view.risky_windows_count >= params.concurrent_count:
         verdict.reason_code = Reason.CONCURRENT_FULL
     elif position_left <= 0:
         verdict.reason_code = Reason.POSITION_FULL
@@ -55,12 +50,27 @@ def risk(params: Params, view: View, signal: Signal, verdict: Verdict) -> None:
     elif armed_left <= 0:
         verdict.reason_code = Reason.ARMED_LIMIT
     else:
-        verdict.reason_code = Reason.NONE
-        verdict.cap_micros = min(position_left, shared_left, loss_left, tail_left, armed_left)
-    if verdict.reason_code != Reason.NONE and verdict.reason_code != Reason.HALTED and signal.exit_mask != 0:
-        # What closes a position is no new risk: the way stays open for that alone.
+        left = min(position_left, shared_left, loss_left, tail_left, armed_left)
+        verdict.cap_micros = min(left, max(view.cash_micros, 0))
+    if verdict.reason_code != Reason.NONE and signal.exit_mask != 0:
+        # What closes a position is no new risk: a limit leaves the way open for that alone.
         verdict.reduce_code = verdict.reason_code
         verdict.reason_code = Reason.NONE
+
+
+@compiled
+def _fault(view: View) -> int:
+    """Say what forbids every order, exits too: an operator, the ground, or a price that is not to be trusted; else 0.
+
+    An exit is judged by that very price, and is a match like any other: where those fail it closes nothing.
+    """
+    if view.halted_code != 0:
+        return int(Reason.HALTED)
+    if view.platform_code != 0:
+        return platform_reason(int(view.platform_code))
+    if view.spot_code != 0:
+        return int(Reason.SPOT_ONE_SIDED if view.spot_code == Reason.SPOT_ONE_SIDED else Reason.SPOT_RUNS_AWAY)
+    return int(Reason.NONE)
 
 
 @compiled
@@ -119,7 +129,7 @@ def size(
             view.fee_exponent_count,
             view.held_micros[token] + view.pending_micros[token],
             view.held_micros[1 - token] + view.pending_micros[1 - token],
-            view.cost_micros,
+            view.spent_micros,
             params.bankroll_micros,
             params.kelly_ratio,
             min(verdict.cap_micros, params.order_micros),

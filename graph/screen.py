@@ -7,8 +7,6 @@ fired it, and that pair is the answer to "why did this trade fire?".
 from graph.merging import begin_merge, sets_to_merge
 from graph.order_life import free_order, is_pullable, pull
 from graph.placing import (
-    COMMANDS,
-    LOT_MICROS,
     meets_own,
     place,
     shares_left,
@@ -20,16 +18,16 @@ from graph.placing import (
 from graph.pricing import renew_fair
 from graph.queues import cancels_left, displayed_micros, follow_queue, note_cancel, place_value_bps
 from graph.risk import platform_reason
-from graph.signals import quote_price_bps
+from graph.signals import highest_quote_bps, quote_price_bps
 from graph.spot_watch import spot_fault
 from graph.taking import leave, take, take_edge_bps
 from state.compiled import compiled
 from state.events import Side
-from state.orders import ORDERS, Act, Command, Order, OrderState, TimeInForce
+from state.orders import COMMANDS, ORDERS, Act, Command, Order, OrderState, TimeInForce
 from state.params import Params
 from state.reasons import Reason
 from state.records import Rows
-from state.units import BPS
+from state.units import BPS, LOT_MICROS
 from state.world import Market, Phase, World
 
 
@@ -47,13 +45,13 @@ def screen(world: World, slot: int, commands: Rows[Command], count: int) -> int:
     unsound = _unsound(world, market) if stands or market.orders_count > 0 else 0
     if market.orders_count > 0:
         count = _pull(world, slot, stands, unsound, commands, count)
-    if stands and world.halted_code == 0:
+    if stands and unsound == 0:
         for token in range(2):
             if mandate.exit_mask & (1 << token):
                 count = leave(world, slot, token, commands, count)
-            if unsound == 0 and mandate.take_mask & (1 << token):
+            if mandate.take_mask & (1 << token):
                 count = take(world, slot, token, commands, count)
-            if unsound == 0 and mandate.quote_mask & (1 << token):
+            if mandate.quote_mask & (1 << token):
                 count = _quote(world, slot, token, commands, count)
     count = _merge(world, slot, commands, count)
     if _wants_desk(params, market, now) and count < COMMANDS:
@@ -66,7 +64,7 @@ def screen(world: World, slot: int, commands: Rows[Command], count: int) -> int:
 
 @compiled
 def _unsound(world: World, market: Market) -> int:
-    """Say why no new risk may be taken in a market whatever its mandate allows, 0 when it may."""
+    """Say why nothing may be bought in a market whatever its mandate allows, 0 when it may."""
     if world.halted_code != 0:
         return int(Reason.OPERATOR_PULLED)
     if world.platform_code != 0:
@@ -93,15 +91,18 @@ def _renew(world: World, market: Market) -> None:
 
 @compiled
 def _quote(world: World, slot: int, token: int, commands: Rows[Command], count: int) -> int:
-    """Rest one post-only bid where the mandate wants it and none rests yet."""
+    """Rest one post-only bid where the mandate wants it, none rests yet, and none has just been refused."""
     market = world.markets[slot]
     mandate = market.mandate
     if market.pending_micros[token] > 0 or count >= COMMANDS:
         return count
+    if world.now_ns < market.refused_ns + world.params.requote_ns:
+        return count
     worse = worse_p(market, token) * BPS
     bid, ask = token_bid_bps(market, token), token_ask_bps(market, token)
-    price = quote_price_bps(worse - mandate.quote_edge_bps, bid, ask, int(market.books[token].tick_bps))
-    if price <= 0 or worse - price <= mandate.adverse_bps or meets_own(world, slot, token, price):
+    highest = highest_quote_bps(worse, mandate.quote_edge_bps, mandate.adverse_bps)
+    price = quote_price_bps(highest, bid, ask, int(market.books[token].tick_bps))
+    if price <= 0 or meets_own(world, slot, token, price):
         return count
     if cancels_left(world.params, market, world.now_ns) == 0:
         return count
@@ -146,9 +147,9 @@ def _pull(world: World, slot: int, stands: bool, unsound: int, commands: Rows[Co
             continue
         follow_queue(market, order)
         again = order.state_code == OrderState.CANCEL_SENT
-        reason = unsound if unsound != 0 else _pull_reason(world, market, order, stands)
-        if again:
-            reason = int(Reason.CANCEL_REPEATED)
+        reason = int(Reason.CANCEL_REPEATED) if again else unsound
+        if reason == 0:
+            reason = _pull_reason(world, market, order, stands)
         if reason == 0:
             continue
         command = commands[count]
@@ -209,7 +210,8 @@ def _is_worth_moving(world: World, market: Market, order: Order, worse_bps: floa
     """
     token, price = int(order.token_code), int(order.price_bps)
     bid = token_bid_bps(market, token)
-    if bid <= price or worse_bps - market.mandate.quote_edge_bps < bid:
+    mandate = market.mandate
+    if bid <= price or highest_quote_bps(worse_bps, mandate.quote_edge_bps, mandate.adverse_bps) < bid:
         return False
     if cancels_left(world.params, market, world.now_ns) == 0:
         return False

@@ -5,21 +5,20 @@ from typing import Final
 from graph.queues import ends_per_s
 from graph.sight import best_ask_bps, best_bid_bps
 from state.compiled import compiled
-from state.desk import Forecast, Opinion, Sight, Signal, Validation, View
+from state.desk import Forecast, Opinion, Signal, Validation, View
 from state.params import Params
 from state.reasons import Reason
+from state.rules import Rules
 from state.units import BPS
 from state.world import FLOW_FAST_S
-from tools.fees import fee_bps
-from tools.making import filled_ratio, making_bps, sales_per_s, taking_bps, through_ratio
+from tools.fees import share_fee_bps
+from tools.making import filled_ratio, making_bps, sales_per_s, through_ratio
 
 NO_TOKEN: Final = 255
 
 
 @compiled
-def signal(
-    params: Params, view: View, sight: Sight, forecast: Forecast, spread: Opinion, flow: Opinion, signal: Signal
-) -> None:
+def signal(params: Params, view: View, forecast: Forecast, flow: Opinion, signal: Signal) -> None:
     """Fill the signal: for each token what taking, resting a bid and leaving are worth, and which of them is allowed.
 
     Edges are reckoned at the worse end of the forecast's interval: doubt costs edge. Taking pays the fee at the touch
@@ -36,16 +35,16 @@ def signal(
         worse = forecast.p_low if token == 0 else 1.0 - forecast.p_high
         ask = best_ask_bps(view, token)
         bid = best_bid_bps(view, token)
-        signal.fee_bps[token] = taker_fee_bps(view, ask) if ask > 0 else 0.0
+        signal.fee_bps[token] = share_fee_bps(view, ask) if ask > 0 else 0.0
         signal.edge_bps[token] = (
             worse * BPS - ask - signal.fee_bps[token] - signal.hold_cost_bps if ask > 0 else -float(BPS)
         )
         wanted = worse * BPS - signal.hold_cost_bps - params.take_edge_bps
-        signal.take_bps[token] = take_price_bps(view, wanted)
+        signal.take_bps[token] = highest_price_bps(view, wanted, int(view.tick_bps))
         near = signal.take_bps[token] > 0 and ask - signal.take_bps[token] <= params.arm_bps
         if ask > 0 and params.may_take_count == 1 and near:
             signal.take_mask |= 1 << token
-        highest = worse * BPS - params.quote_edge_bps - flow.cost_bps
+        highest = highest_quote_bps(worse * BPS, params.quote_edge_bps, signal.adverse_bps)
         signal.quote_bps[token] = quote_price_bps(highest, bid, ask, int(view.tick_bps))
         if signal.quote_bps[token] > 0 and params.may_quote_count == 1:
             signal.quote_mask |= 1 << token
@@ -63,10 +62,13 @@ def _choose_way(params: Params, view: View, signal: Signal, token: int, worse_bp
     bit = 1 << token
     signal.way_code[token] = Reason.NONE
     now = (signal.take_mask & bit) != 0 and signal.edge_bps[token] >= params.take_edge_bps
-    signal.take_value_bps[token] = taking_bps(signal.edge_bps[token]) if now else 0.0
+    signal.take_value_bps[token] = signal.edge_bps[token] if now else 0.0
     signal.make_value_bps[token] = 0.0
     signal.fill_ratio[token] = 0.0
     if signal.quote_mask & bit == 0:
+        barred = signal.adverse_bps > params.quote_edge_bps and 0 < bid_bps <= worse_bps - params.quote_edge_bps
+        if barred and params.may_quote_count == 1:
+            signal.way_code[token] = Reason.QUOTE_ADVERSE
         return
     price = int(signal.quote_bps[token])
     trades = sales_per_s(view.flow_signed_micros, view.flow_total_micros, view.flow_slow_micros, FLOW_FAST_S, token)
@@ -84,7 +86,7 @@ def _choose_way(params: Params, view: View, signal: Signal, token: int, worse_bp
     if view.cancels_left_count <= 0:
         signal.way_code[token] = Reason.CHURN_SPENT
         signal.quote_mask &= ~bit
-    elif edge <= signal.adverse_bps or signal.make_value_bps[token] < 0.0:
+    elif signal.make_value_bps[token] < 0.0:
         signal.way_code[token] = Reason.QUOTE_ADVERSE
         signal.quote_mask &= ~bit
     elif now and signal.take_value_bps[token] >= signal.make_value_bps[token]:
@@ -120,31 +122,22 @@ def exit_micros(view: View, token: int) -> int:
 
 
 @compiled
-def taker_fee_bps(view: View, price_bps: int) -> float:
-    """Give the taker fee of one share at a price under the market's own rules, in bps."""
-    by_notional = view.fee_by_notional_code == 1
-    return fee_bps(float(price_bps), view.fee_rate_ppm, view.fee_exponent_count, by_notional)
-
-
-@compiled
-def take_price_bps(view: View, wanted_bps: float) -> int:
-    """Give the highest price on the grid that costs no more than `wanted_bps` with its fee; -1 when none does."""
-    by_notional = view.fee_by_notional_code == 1
-    tick = int(view.tick_bps)
-    return highest_price_bps(wanted_bps, tick, view.fee_rate_ppm, view.fee_exponent_count, by_notional)
-
-
-@compiled
-def highest_price_bps(wanted_bps: float, tick_bps: int, rate_ppm: int, exponent_count: int, by_notional: bool) -> int:
+def highest_price_bps(rules: Rules | View, wanted_bps: float, tick_bps: int) -> int:
     """Give the highest price on a grid that costs no more than `wanted_bps` with its fee; -1 when none does."""
     if tick_bps <= 0 or wanted_bps <= 0.0:
         return -1
     # The fee changes by at most 0.07 of the price's own change: one step below the first guess is always enough.
-    fee = fee_bps(float(min(int(wanted_bps), BPS)), rate_ppm, exponent_count, by_notional)
+    fee = share_fee_bps(rules, min(int(wanted_bps), BPS))
     price = int(min(wanted_bps - fee, BPS - tick_bps)) // tick_bps * tick_bps
-    if price + fee_bps(float(price), rate_ppm, exponent_count, by_notional) > wanted_bps:
+    if price + share_fee_bps(rules, price) > wanted_bps:
         price -= tick_bps
     return price if price > 0 else -1
+
+
+@compiled
+def highest_quote_bps(worse_bps: float, quote_edge_bps: float, adverse_bps: float) -> float:
+    """Give the most that a quote may pay: the wanted edge is left, and what toxic flow and news cost is within it."""
+    return worse_bps - max(quote_edge_bps, adverse_bps)
 
 
 @compiled

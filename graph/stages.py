@@ -54,7 +54,7 @@ STAGES: Final = (
     Stage(
         "signal",
         signal,
-        ("market", "sight", "forecast", "spread_opinion", "flow_opinion"),
+        ("market", "forecast", "flow_opinion"),
         "alpha",
         Signal,
         Gate.SIGNAL,

@@ -4,10 +4,9 @@ An order names the worst price at which its whole size is still worth having, no
 hold may be further away. Nothing is paid beyond that price, and better offers are met at their own.
 """
 
+from graph.exposure import free_cash_micros
 from graph.order_life import free_order
 from graph.placing import (
-    COMMANDS,
-    LOT_MICROS,
     held_micros,
     meets_own,
     middle_p,
@@ -20,12 +19,12 @@ from graph.queues import displayed_micros
 from graph.signals import highest_price_bps
 from state.compiled import compiled
 from state.events import Side
-from state.orders import Command, TimeInForce
+from state.orders import COMMANDS, Command, TimeInForce
 from state.reasons import Reason
 from state.records import Rows
-from state.units import BPS
+from state.units import BPS, LOT_MICROS
 from state.world import Market, World
-from tools.fees import fee_bps
+from tools.fees import share_fee_bps
 
 
 @compiled
@@ -33,16 +32,11 @@ def take(world: World, slot: int, token: int, commands: Rows[Command], count: in
     """Enter when the edge at the worse end beats every cost at the touch, as deep as it still does."""
     market = world.markets[slot]
     mandate = market.mandate
-    ask = token_ask_bps(market, token)
-    if ask <= 0 or not _may_fire(world, market, token) or count >= COMMANDS:
-        return count
     worth = worse_p(market, token) * BPS - mandate.hold_cost_bps
-    if worth - ask - _fee_bps(market, ask) < mandate.take_edge_bps:
+    limit = _reach_bps(world, market, token, worth, mandate.take_edge_bps)
+    if limit < 0:
         return count
-    limit = _limit_bps(market, token, worth - mandate.take_edge_bps)
-    if limit < ask:
-        return count
-    most = shares_left(world, slot, token, limit + int(_fee_bps(market, limit)) + 1)
+    most = shares_left(world, slot, token, _cost_bps(market, limit))
     return _fire(world, slot, token, worth, limit, most, True, int(Reason.TAKE_EDGE), commands, count)
 
 
@@ -52,22 +46,16 @@ def leave(world: World, slot: int, token: int, commands: Rows[Command], count: i
 
     Waiting pays what the held share turns out to be worth; a complete set pays a dollar for certain. The difference is
     fair value of this token less its price and costs, taken at the middle of the interval: doubt is a reason to leave
-    as much as to stay. Never more is bought than is held, and no limit on new risk speaks against it.
+    as much as to stay. Never more is bought than is held and free cash pays; no limit on new risk speaks against it.
     """
     market = world.markets[slot]
     mandate = market.mandate
-    ask = token_ask_bps(market, token)
-    if ask <= 0 or not _may_fire(world, market, token) or count >= COMMANDS:
-        return count
     worth = middle_p(market, token) * BPS - mandate.hold_cost_bps
-    if worth - ask - _fee_bps(market, ask) < mandate.exit_edge_bps:
-        return count
-    limit = _limit_bps(market, token, worth - mandate.exit_edge_bps)
-    if limit < ask:
+    limit = _reach_bps(world, market, token, worth, mandate.exit_edge_bps)
+    if limit < 0:
         return count
     open_micros = held_micros(market, 1 - token) - held_micros(market, token)
-    cost = limit + int(_fee_bps(market, limit)) + 1
-    affordable = max(world.money.cash_micros - market.pending_cost_micros, 0) * BPS // cost
+    affordable = max(free_cash_micros(world), 0) * BPS // _cost_bps(market, limit)
     most = min(open_micros, int(mandate.exit_micros[token]), affordable) // LOT_MICROS * LOT_MICROS
     return _fire(world, slot, token, worth, limit, most, False, int(Reason.EXIT_WORTH_MORE), commands, count)
 
@@ -78,27 +66,26 @@ def take_edge_bps(market: Market, token: int) -> float:
     ask = token_ask_bps(market, token)
     if ask <= 0:
         return -float(BPS)
-    return worse_p(market, token) * BPS - market.mandate.hold_cost_bps - ask - _fee_bps(market, ask)
+    return worse_p(market, token) * BPS - market.mandate.hold_cost_bps - ask - share_fee_bps(market.rules, ask)
 
 
 @compiled
-def _may_fire(world: World, market: Market, token: int) -> bool:
+def _reach_bps(world: World, market: Market, token: int, worth_bps: float, least_bps: float) -> int:
+    """Give the dearest price that leaves the least edge; -1 where the offer does not, or no order may go out now."""
+    ask = token_ask_bps(market, token)
     cooled = world.now_ns >= market.took_ns + world.params.cooldown_ns
-    return cooled and market.pending_micros[token] == 0
+    if ask <= 0 or not cooled or market.pending_micros[token] != 0:
+        return -1
+    if worth_bps - ask - share_fee_bps(market.rules, ask) < least_bps:
+        return -1
+    limit = highest_price_bps(market.rules, worth_bps - least_bps, int(market.books[token].tick_bps))
+    return limit if limit >= ask else -1
 
 
 @compiled
-def _fee_bps(market: Market, price_bps: int) -> float:
-    rules = market.rules
-    return fee_bps(float(price_bps), rules.fee_rate_ppm, rules.fee_exponent_count, rules.fee_by_notional_code == 1)
-
-
-@compiled
-def _limit_bps(market: Market, token: int, wanted_bps: float) -> int:
-    rules = market.rules
-    tick = int(market.books[token].tick_bps)
-    by_notional = rules.fee_by_notional_code == 1
-    return highest_price_bps(wanted_bps, tick, rules.fee_rate_ppm, rules.fee_exponent_count, by_notional)
+def _cost_bps(market: Market, price_bps: int) -> int:
+    """Give what one share costs at a price with its fee, rounded up."""
+    return price_bps + int(share_fee_bps(market.rules, price_bps)) + 1
 
 
 @compiled
@@ -117,7 +104,7 @@ def _fire(
     """Send an order for what the levels up to a limit bear, if the venue and our own bids allow it."""
     market = world.markets[slot]
     rules = market.rules
-    if most_micros < rules.min_shares_micros:
+    if most_micros < rules.min_shares_micros or count >= COMMANDS:
         return count
     price, shares, edge = sweep(world, market, token, worth_bps, limit_bps, most_micros, fading)
     if shares < rules.min_shares_micros or shares * price < rules.min_notional_micros * BPS:
@@ -142,11 +129,11 @@ def sweep(
     """
     tick = max(int(market.books[token].tick_bps), 1)
     ask = token_ask_bps(market, token)
-    first = worth_bps - ask - _fee_bps(market, ask)
+    first = worth_bps - ask - share_fee_bps(market.rules, ask)
     part = world.params.depth_share_ratio
     shares, depth, gained, worst = 0, 0, 0.0, ask
     for price in range(ask, limit_bps + 1, tick):
-        edge = worth_bps - price - _fee_bps(market, price)
+        edge = worth_bps - price - share_fee_bps(market.rules, price)
         deserved = most_micros
         if fading and price > ask:
             deserved = int(most_micros * max(edge, 0.0) / first)

@@ -4,8 +4,11 @@ import math
 from typing import Final
 
 from graph.exposure import (
+    carries_risk,
     committed_micros,
     day_pnl_micros,
+    free_cash_micros,
+    gross_micros,
     risked_micros,
     risky_windows,
     shared_cost_micros,
@@ -161,7 +164,9 @@ def _see_exposure(world: World, slot: int, view: View) -> None:
     """Add up what is at risk here, elsewhere in windows that move with this one, and on the day."""
     market = world.markets[slot]
     view.cost_micros = committed_micros(world, slot)
+    view.spent_micros = gross_micros(world, slot)
     view.other_cost_micros = shared_cost_micros(world, slot)
+    view.carries_risk = carries_risk(world, slot)
     view.risky_windows_count = risky_windows(world)
     view.day_pnl_micros = day_pnl_micros(world)
     view.tail_loss_micros = tail_loss_micros(world)
@@ -172,7 +177,7 @@ def _see_exposure(world: World, slot: int, view: View) -> None:
     view.cancels_left_count = cancels_left(world.params, market, world.now_ns)
     view.risked_micros = risked_micros(world)
     view.armed_micros = world.armed_micros
-    view.cash_micros = world.money.cash_micros
+    view.cash_micros = free_cash_micros(world)
     view.halted_code = world.halted_code
     view.platform_code = world.platform_code
     view.spot_code = spot_fault(world, market)

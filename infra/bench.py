@@ -38,7 +38,7 @@ from infra.recordings.tape import Tape, open_tape
 from state.compiled import compiled
 from state.desk import Decision
 from state.events import EVENT, LAST_IN_FRAME, Kind, Side, Token
-from state.orders import Command
+from state.orders import COMMANDS, Command
 from state.params import default_params
 from state.records import Rows, rows
 from state.rulebook import REGISTRY
@@ -127,7 +127,7 @@ def _core(tape: Tape) -> Iterator[Figure]:
     events = next(_big_chunks(tape, 2_000_000))
     woken = events.copy()
     woken["flags_mask"] |= LAST_IN_FRAME
-    commands: Any = rows(Command, 64)
+    commands: Any = rows(Command, COMMANDS)
     _receive_all(_worlds(), woken[:10], REGISTRY, commands)
     for name, held in (("core, woken at every row", woken), ("core, woken at every whole frame", events)):
         speeds = []
@@ -210,7 +210,7 @@ def _live_frame() -> Iterator[Figure]:
     events = generate(replace(SPECS["demo"], windows=1), seed=2)
     opening = int(events["seen_ns"][np.argmax(events["kind_code"] == Kind.LEVEL_SET)]) + 30_000_000_000
     worlds = _worlds()
-    commands: Any = rows(Command, 64)
+    commands: Any = rows(Command, COMMANDS)
     before = events[events["seen_ns"] <= opening]
     _receive_all(worlds, before, REGISTRY, commands)
     slot = int(before["slot_id"][before["kind_code"] == Kind.LEVEL_SET][-1])
@@ -240,7 +240,7 @@ def _desks() -> Iterator[Figure]:
     """Time one mandate: by the LangGraph desk and fused, on the same view."""
     events = generate(replace(SPECS["demo"], windows=1), seed=3)
     worlds = _worlds()
-    commands: Any = rows(Command, 64)
+    commands: Any = rows(Command, COMMANDS)
     _receive_all(worlds, events[: len(events) // 2], REGISTRY, commands)
     slot = int(worlds[0].assets[0].front_slot_id)
     decisions = rows(Decision, 1)

@@ -8,8 +8,10 @@ from typing import Final
 
 YOUNG: Final = 20_000
 """Objects made before the collector looks at the young ones; its default, 700 to 2,000, is one message's worth."""
-SWITCH_S: Final = 0.0005
-"""After so long a thread that works in the background hands over; by default it keeps the others waiting for 5 ms."""
+SWITCH_S: Final = 0.00005
+"""After so long a thread hands over to one that waits; by default it keeps it waiting for 5 ms.
+
+So short that the journal's thread sends the disk to work while an order is being signed, not when it has been."""
 
 
 @contextmanager
@@ -19,6 +21,7 @@ def quiet() -> Iterator[None]:
     Entered once, when a process has loaded what it needs and before it serves. At its end all is given back to the
     collector: libraries that look for leaks as the interpreter ends would find everything that is frozen.
     """
+    threshold, switch_s = gc.get_threshold(), sys.getswitchinterval()
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 20, 50)
@@ -27,3 +30,5 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
+        gc.set_threshold(*threshold)
+        sys.setswitchinterval(switch_s)

@@ -1,5 +1,6 @@
 """Settings: one TOML file and single changes on top of it, checked name by name, unknown names refused."""
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -12,7 +13,12 @@ from state.params import BOUNDS, OutOfBounds, Params, UnknownParameter, checked,
 
 SECTION: Final = "params"
 ADDRESSES: Final = "addresses"
+ACCOUNT: Final = "account"
 HEDGE: Final = "hedge"
+SECTIONS: Final = (SECTION, ADDRESSES, ACCOUNT, HEDGE)
+WALLET_KINDS: Final = range(4)
+"""Signature types (venue reference 1.3): the key's own account, a proxy, a safe, a deposit wallet."""
+_WALLET: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 class SettingsRefused(ValueError):
@@ -50,13 +56,13 @@ def _of_file(file: Path) -> dict[str, Any]:
         told = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsRefused(f"{file}: not TOML ({error}); write lines `name = value` under [{SECTION}]") from error
-    odd = sorted(set(told) - {SECTION, ADDRESSES, HEDGE})
+    odd = sorted(set(told) - set(SECTIONS))
     if odd:
         raise SettingsRefused(
-            f"{file}: unknown key {odd[0]!r}; parameters stand under [{SECTION}], servers under [{ADDRESSES}], "
-            f"the hedge under [{HEDGE}]"
+            f"{file}: unknown key {odd[0]!r}; parameters stand under [{SECTION}], servers under [{ADDRESSES}], the "
+            f"wallet under [{ACCOUNT}], the hedge under [{HEDGE}]"
         )
-    for name in (SECTION, ADDRESSES, HEDGE):
+    for name in SECTIONS:
         if not isinstance(told.get(name, {}), dict):
             raise SettingsRefused(f"{file}: {name} is no section; begin it with a line [{name}]")
     return told
@@ -97,6 +103,33 @@ def read_hedge(file: Path | None = None, where: str = "") -> HedgeSettings:
         return hedge_from(section, where)
     except HedgeUnclear as error:
         raise SettingsRefused(f"{file}: {error}" if file is not None else str(error)) from None
+
+
+def read_account(file: Path | None = None) -> dict[str, str]:
+    """Give whose money is spent, as a settings file names it under `[account]`: the wallet and its type.
+
+    In the words of the environment, which goes before the file: UPDOWN_WALLET and UPDOWN_WALLET_TYPE. The key itself
+    stands in no file of settings.
+
+    Raises:
+        SettingsRefused: another name, no address, or no kind of wallet.
+    """
+    told: dict[str, str] = {}
+    for name, value in (_of_file(file).get(ACCOUNT, {}) if file is not None else {}).items():
+        if name == "wallet":
+            if not isinstance(value, str) or _WALLET.fullmatch(value) is None:
+                raise SettingsRefused(f"{file}: wallet is no address: it must be 0x and 40 hex digits")
+            told["UPDOWN_WALLET"] = value
+        elif name == "wallet_type":
+            if not isinstance(value, int) or isinstance(value, bool) or value not in WALLET_KINDS:
+                raise SettingsRefused(
+                    f"{file}: wallet_type = {value!r} is no kind of wallet; 0 is the key's own account, 1 a proxy, 2 a "
+                    "safe, 3 a deposit wallet"
+                )
+            told["UPDOWN_WALLET_TYPE"] = str(value)
+        else:
+            raise SettingsRefused(f"{file}: no {name!r} under [{ACCOUNT}]; there are wallet and wallet_type")
+    return told
 
 
 def _of_change(change: str) -> tuple[str, float]:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from infra.journal.reader import read_events, read_notes
 from infra.ledger.ledger_book import REDEEMED, LedgerBook
+from infra.plain_memory import window_slug
 from infra.venues.witness import Testimony, averages_of
-from state.events import Asset, Kind, Source, StrikeSource, Token
+from state.events import Kind, Source, StrikeSource, Token
 from state.records import one
 from state.rulebook import REGISTRY
 from state.rules import Rules, apply_rule, rules_in_force
@@ -23,7 +24,6 @@ from state.units import NS_PER_S
 
 KEPT_S: Final = 1_100
 """Seconds of the stream that are kept: a quarter of an hour, its look-back, and lateness."""
-SPANS: Final = {300: "5m", 900: "15m", 3_600: "1h", 14_400: "4h"}
 _WANTED: Final = {
     int(each) for each in (Kind.MARKET_LISTED, Kind.RULE_GIVEN, Kind.STRIKE_SEEN, Kind.SETTLED, Kind.PRICE_SEEN)
 }
@@ -116,8 +116,7 @@ class _Reading:
         open_ns, span_s, asset = int(row["ref_id"]), int(row["span_s"]), int(row["code_id"])
         if not span_s:
             return
-        coin = Asset(asset).name.lower() if asset in Asset.__members__.values() else f"asset{asset}"
-        slug = f"{coin}-updown-{SPANS.get(span_s, f'{span_s}s')}-{open_ns // NS_PER_S}"
+        slug = window_slug(asset, open_ns, span_s)
         window = self.windows.get(slug)
         if window is None:
             rules = one(Rules)

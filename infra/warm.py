@@ -43,13 +43,13 @@ def warm_core() -> None:
     from graph.worlds import new_world
     from state.desk import Mandate
     from state.events import Event
-    from state.orders import Command
+    from state.orders import COMMANDS, Command
     from state.params import default_params
     from state.records import one, rows
     from state.rulebook import REGISTRY
 
     world = new_world(default_params())
-    commands: Any = rows(Command, 64)
+    commands: Any = rows(Command, COMMANDS)
     receive(world, one(Event), REGISTRY, commands)
     receive_mandate(world, one(Mandate), 0, commands)
 

@@ -13,7 +13,7 @@ from state.records import F64, I64, U8, U16, U64, Flag, Floats, Ints, Record
 FEATURES: Final = 5
 """What the fusion weighs: the book's middle, fair value's distance from it, lead-lag, flow, depth."""
 
-DESK_VERSION: Final = 4
+DESK_VERSION: Final = 6
 
 
 class View(Record):
@@ -92,9 +92,14 @@ class View(Record):
     pending_micros: Annotated[Ints, np.int64, (2,)]
     """Shares resting or in flight per token."""
     cost_micros: I64
-    """Collateral at risk in this window: filled, resting and in flight."""
+    """Collateral at risk in this window: the worst case of what is held, resting and in flight."""
+    spent_micros: I64
+    """What all shares held, resting and in flight cost together; complete sets are not netted."""
     cash_micros: I64
+    """Ours less what orders may still spend: of an exit and of an entry alike, no more can be paid."""
     day_pnl_micros: I64
+    carries_risk: Flag
+    """Whether this window is one of those that carry risk."""
     risky_windows_count: I64
     other_cost_micros: I64
     """Collateral at risk in windows that move with this one."""

@@ -31,8 +31,9 @@ means depends on the kind; the table below is the contract. Columns that a kind 
 | MERGED          | slot · ref_id merge (0: not of our asking) · amount_micros sets, 0 refused · flags `Reject`       |
 | FILL_RETRIED    | as FILLED: its transaction did not go through and is tried again                                  |
 | FILL_MINED      | as FILLED: its transaction is in a block; for the books, the core has believed it since FILLED    |
-| FILL_CONFIRMED  | as FILLED: and will stay there; for the books                                                     |
+| FILL_CONFIRMED  | as FILLED: and will stay there; the core waits for it no longer (SETTLEMENT_SLOW)                 |
 | REDEEMED        | slot · amount_micros collateral that came for a settled window's shares; for the books            |
+| DAY_CARRIED     | ref_id UTC day since 1970 · amount_micros what other sessions of the wallet came to on it, so far |
 """
 
 from enum import IntEnum
@@ -76,6 +77,7 @@ class Kind(IntEnum):
     FILL_CONFIRMED = 26
     REDEEMED = 27
     FILL_RETRIED = 30
+    DAY_CARRIED = 31
 
 
 class Source(IntEnum):
@@ -161,6 +163,10 @@ class Word(IntEnum):
     """Observe only."""
     KILL = 6
     """Stop for good: only arming anew lifts it."""
+    LEAVE = 7
+    """The session ends, nothing is amiss: pull what rests."""
+    RETURN = 8
+    """The session goes on; lifts LEAVE alone, for whatever else stopped the desk stands until an operator lifts it."""
 
 
 LAST_IN_FRAME: Final = 1

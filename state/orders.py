@@ -92,9 +92,6 @@ class StepFate(IntEnum):
     """It takes back more than had been booked: only that much was taken back."""
 
 
-STEP_FATES: Final = 8
-
-
 class Reject(IntEnum):
     """Why the venue refused an order or a cancel, or why an order ended unfilled (venue reference 5.8)."""
 
@@ -149,6 +146,9 @@ class Command(Record):
     spare2_code: U16
 
 
+COMMANDS: Final = 64
+"""Room for the commands of one event; what does not fit waits for the next tick."""
+
 ORDERS: Final = 64
 """Open orders the world keeps track of at once; a full table refuses to place more."""
 
@@ -166,6 +166,8 @@ class Order(Record):
     """Matched, whatever became of it later."""
     reversed_micros: I64
     """Of that, what FAILED on chain: it does not open the order again."""
+    fees_micros: I64
+    """Charged for its matches, less what came back with those that FAILED."""
     ahead_micros: I64
     """Shares thought to stand before ours in the queue of its price, both books being one."""
     price_bps: I32

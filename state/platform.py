@@ -56,6 +56,8 @@ class Unsettled(Record):
     order_id: I64
     """0: an empty row."""
     amount_micros: I64
+    retried_micros: I64
+    """Of those, what has counted as repeated: should it fail after all, it counts no second time."""
     at_ns: I64
     """When we heard of the match, by our clock."""
     slot_id: I64
@@ -75,9 +77,9 @@ class Platform(Record):
     unsettled: Annotated[Rows[Unsettled], UNSETTLED]
     unsettled_count: I64
     trades_count: F64
-    """Our recent trades, forgetting by a half-life."""
+    """Our orders that matched recently, forgetting by a half-life."""
     failures_count: F64
-    """Of those, the failed and the repeated."""
+    """Of those, the failed and the repeated, an order by the share of its matched shares."""
     faded_ns: I64
     restart_ns: I64
     """When the venue last answered that it restarts or takes post-only orders alone; 0 never."""
@@ -86,5 +88,4 @@ class Platform(Record):
     usual_fee_log: F64
     """... and of its running median."""
     head_ns: I64
-    """Time of the newest block, by the chain."""
-    heads_count: I64
+    """Time of the newest block, by the chain; 0: none is known."""

@@ -14,6 +14,9 @@ from typing import Final
 NS_PER_S: Final = 1_000_000_000
 NS_PER_MS: Final = 1_000_000
 MICROS: Final = 1_000_000
+LOT_MICROS: Final = MICROS // 100
+"""A hundredth of a share: the venue's size grid (venue reference 5.4, 5.5)."""
+
 BPS: Final = 10_000
 """Ten-thousandths in a dollar: a price of 5,300 bps reads as 53 cents or 53 %."""
 

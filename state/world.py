@@ -11,7 +11,7 @@ from state.desk import FEATURES, Mandate
 from state.events import ASSETS, FEEDS
 from state.feeds import Lag, LagEstimate, Prices
 from state.learner import Learner
-from state.orders import ORDERS, PAST_ORDERS, STEP_FATES, STEPS, Order, OrderStep, Position
+from state.orders import ORDERS, PAST_ORDERS, STEPS, Order, OrderStep, Position
 from state.params import Params
 from state.platform import Platform
 from state.prices import Average, Fair, Observations, Volatility
@@ -20,7 +20,7 @@ from state.rules import Rules
 from state.sequential import EProcess
 from state.spot import SpotFlow
 
-WORLD_VERSION: Final = 4
+WORLD_VERSION: Final = 6
 
 OUTCOME_UNKNOWN: Final = 255
 
@@ -122,6 +122,8 @@ class Market(Record):
     asked_logodds: F64
     took_ns: I64
     """When a take was last sent: the cooldown runs from here."""
+    refused_ns: I64
+    """When the venue last refused a quote: the next one waits as long as a quote lives at least."""
     churn_due_ns: I64
     """Until when the cancels so far would have lasted, had they come at the steady rate that is allowed."""
     merge_id: I64
@@ -167,6 +169,8 @@ class Ledgered(Record):
     cash_micros: I64
     day_id: I64
     day_realized_micros: I64
+    day_carried_micros: I64
+    """What other sessions of the same wallet came to on this day: it counts for the day's loss, and is not our cash."""
     fees_micros: I64
     rebates_micros: I64
     settled_count: I64
@@ -217,9 +221,5 @@ class World(Record):
     """What orders went through, each step in the row of its turn; the oldest makes room."""
     steps_count: I64
     """How many there have been; all but the last `STEPS` are overwritten."""
-    step_fates_count: Annotated[Ints, np.int64, (STEP_FATES,)]
-    """How many steps there have been of each `StepFate`."""
-    cut_micros: I64
-    """Shares that were told as matched beyond what was open, and not booked."""
     refused_count: I64
     """Events that could not be applied: an unknown slot, an off-grid price; counted, never fatal."""

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from infra.ledger import booking
 from infra.ledger.booking import Booker
 from infra.ledger.entries import Entry
 from infra.ledger.rows import Row
@@ -64,15 +63,6 @@ def ended(order: int, at_s: float = 80, state: OrderState = OrderState.DONE) -> 
 
 def settled(outcome: Token, at_s: float = 330, slot: int = 0) -> Row:
     return row(Kind.SETTLED, at_s, slot, code_id=outcome)
-
-
-def code_of(kind: str) -> int:
-    """Give a kind's code; one that the core does not tell of yet gets a code that nobody uses, booked by its name."""
-    if kind in Kind.__members__:
-        return int(Kind[kind])
-    code = 240 + sorted(booking._BY_NAME).index(kind)
-    booking._HANDLED.setdefault(code, booking._BY_NAME[kind])
-    return code
 
 
 def opened() -> Booker:

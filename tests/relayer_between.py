@@ -22,6 +22,10 @@ class Line:
     """So many submissions arrive, and their answers do not come back."""
     refusals: list[tuple[int, str]] = field(default_factory=list)
     """Said instead of taking a submission, one after the other."""
+    swallows: int = 0
+    """So many submissions are said to be taken, and never arrive."""
+    tells_no_state: bool = False
+    """How far transactions are is not told: each is still new."""
     submits: int = 0
     """That arrived at the relayer."""
 
@@ -34,7 +38,16 @@ class Line:
             if self.lose_submits:
                 self.lose_submits -= 1
                 return await _silence(request)
+            if self.swallows:
+                self.swallows -= 1
+                return web.json_response({"transactionID": "lost", "state": "STATE_NEW"})
             self.submits += 1
+        elif (
+            self.tells_no_state
+            and request.path.startswith("/v1/account/transactions/")
+            and "params" not in request.path
+        ):
+            return web.json_response({"state": "STATE_NEW"})
         headers = {name: value for name, value in request.headers.items() if name.lower() not in ("host",)}
         async with self.session.request(
             request.method, self.target + request.path_qs, data=body or None, headers=headers

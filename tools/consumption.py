@@ -7,11 +7,8 @@ taken. When a level shrinks, what we took shrinks in proportion; when it grows, 
 from state.compiled import compiled
 from state.events import Side
 from state.exchange import TAKEN_LEVELS, Exchange
-from state.units import MILL_BPS
+from state.units import LOT_MICROS, MILL_BPS
 from tools.book import size_at
-
-LOT_MICROS = 10_000
-"""Matched sizes are cut to a hundredth of a share (venue reference 5.4)."""
 
 _BUY = int(Side.BUY)
 

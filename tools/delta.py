@@ -18,7 +18,7 @@ from typing import Final
 from state.compiled import compiled
 from state.prices import Average
 from state.units import MICROS
-from tools.fair import HEAVY_S, ROUND_OFF_VAR, chance, open_seconds
+from tools.fair import HEAVY_S, ROUND_OFF_VAR, chance, spread
 from tools.logodds import P_LEAST
 
 _LIGHT_FACTOR: Final = 60.0
@@ -59,12 +59,7 @@ def fair_delta(
     """Give d p_up / d price, per dollar; arguments as of `tools.fair.fair_up`. Zero when nothing is left open."""
     if not nowcast_usd > 0.0:
         return 0.0
-    pull_ratio = close.pull_ratio - strike.pull_ratio
-    gap_usd = close.base_usd - strike.base_usd + pull_ratio * nowcast_usd
-    open_var = open_seconds(close, strike, from_ns)
-    noise = variance_per_s * (open_var + close.gap_var + strike.gap_var)
-    spread_var = nowcast_usd * nowcast_usd * noise
-    spread_var += pull_ratio * pull_ratio * nowcast_var_usd2 + strike.doubt_var + close.doubt_var
+    gap_usd, spread_var, open_var = spread(close, strike, from_ns, nowcast_usd, nowcast_var_usd2, variance_per_s)
     if spread_var <= ROUND_OFF_VAR * nowcast_usd * nowcast_usd:
         return 0.0
     sd = math.sqrt(spread_var)
@@ -75,6 +70,8 @@ def fair_delta(
     heavy = HEAVY_S / (HEAVY_S + open_var)
     light = student6_density(z)
     density = light + heavy * (student4_density(z) - light)
+    pull_ratio = close.pull_ratio - strike.pull_ratio
+    noise = variance_per_s * (open_var + close.gap_var + strike.gap_var)
     return density * (pull_ratio / sd - gap_usd * nowcast_usd * noise / (sd * spread_var))
 
 

@@ -59,6 +59,27 @@ def chance(gap: float, sd: float, open_var: float) -> float:
 
 
 @compiled
+def spread(
+    close: Average,
+    strike: Average,
+    from_ns: int,
+    nowcast_usd: float,
+    nowcast_var_usd2: float,
+    variance_per_s: float,
+) -> tuple[float, float, float]:
+    """Give how far the close's average is expected above the strike's, the variance of that, and the open seconds.
+
+    Arguments as of `fair_up`; dollars, squared dollars, and seconds weighted by what they move, squared.
+    """
+    pull_ratio = close.pull_ratio - strike.pull_ratio
+    gap_usd = close.base_usd - strike.base_usd + pull_ratio * nowcast_usd
+    open_var = open_seconds(close, strike, from_ns)
+    spread_var = nowcast_usd * nowcast_usd * variance_per_s * (open_var + close.gap_var + strike.gap_var)
+    spread_var += pull_ratio * pull_ratio * nowcast_var_usd2 + strike.doubt_var + close.doubt_var
+    return gap_usd, spread_var, open_var
+
+
+@compiled
 def fair_up(
     close: Average,
     strike: Average,
@@ -83,11 +104,7 @@ def fair_up(
     """
     if not nowcast_usd > 0.0:
         return 0.5
-    pull_ratio = close.pull_ratio - strike.pull_ratio
-    gap_usd = close.base_usd - strike.base_usd + pull_ratio * nowcast_usd
-    open_var = open_seconds(close, strike, from_ns)
-    spread_var = nowcast_usd * nowcast_usd * variance_per_s * (open_var + close.gap_var + strike.gap_var)
-    spread_var += pull_ratio * pull_ratio * nowcast_var_usd2 + strike.doubt_var + close.doubt_var
+    gap_usd, spread_var, open_var = spread(close, strike, from_ns, nowcast_usd, nowcast_var_usd2, variance_per_s)
     if spread_var <= ROUND_OFF_VAR * nowcast_usd * nowcast_usd:
         return 1.0 - P_LEAST if gap_usd >= 0.0 else P_LEAST
     return chance(gap_usd, math.sqrt(spread_var), open_var)
@@ -105,13 +122,11 @@ def explain_fair(
 ) -> None:
     """Write fair value with its parts into `fair`; the same reckoning as `fair_up`, for people and for views."""
     fair.p_up = fair_up(close, strike, from_ns, nowcast_usd, nowcast_var_usd2, variance_per_s)
-    pull_ratio = close.pull_ratio - strike.pull_ratio
-    fair.open_var = open_seconds(close, strike, from_ns)
+    fair.gap_usd, spread_var, fair.open_var = spread(
+        close, strike, from_ns, nowcast_usd, nowcast_var_usd2, variance_per_s
+    )
     fair.mean_usd = close.base_usd + close.pull_ratio * nowcast_usd
     fair.strike_usd = strike.base_usd + strike.pull_ratio * nowcast_usd
-    fair.gap_usd = close.base_usd - strike.base_usd + pull_ratio * nowcast_usd
-    spread_var = nowcast_usd * nowcast_usd * variance_per_s * (fair.open_var + close.gap_var + strike.gap_var)
-    spread_var += pull_ratio * pull_ratio * nowcast_var_usd2 + strike.doubt_var + close.doubt_var
     fair.sd_usd = math.sqrt(spread_var)
     fair.gap_z = fair.gap_usd / fair.sd_usd if fair.sd_usd > 0.0 else 0.0
     fair.known_ratio = close.known_count / close.lookback_s if close.lookback_s > 0 else 0.0

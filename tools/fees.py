@@ -11,6 +11,8 @@ rebate tiers (3 % from $2,000 of weighted volume to 50 % from $10 M) are not mod
 """
 
 from state.compiled import compiled
+from state.desk import View
+from state.rules import Rules
 from state.units import BPS, MICROS, MILL_BPS
 
 FEE_UNKNOWN = -1
@@ -100,6 +102,13 @@ def fee_bps(price_bps: float, rate_ppm: int, exponent_count: int, by_notional: b
     for _ in range(exponent_count):
         fee *= p * (1.0 - p)
     return fee * p * BPS if by_notional else fee * BPS
+
+
+@compiled
+def share_fee_bps(rules: Rules | View, price_bps: int) -> float:
+    """Give the taker fee of one share under a market's own rules, in fractional bps: to weigh an edge, never money."""
+    by_notional = rules.fee_by_notional_code != 0
+    return fee_bps(float(price_bps), rules.fee_rate_ppm, rules.fee_exponent_count, by_notional)
 
 
 @compiled

@@ -28,7 +28,7 @@ TRADE_MICROS: Final = 15.0 * MICROS
 """Mean size of a taker's trade: the median is 8 shares (venue reference 2.7), and large ones are rare."""
 
 QUIET_MICROS: Final = 20.0 * MICROS
-"""Less than this in the fast average is too little to believe a rate from."""
+"""Less than this in the fast average is quiet: too little to believe a rate from (a median trade is 8 shares)."""
 
 THROUGH_RATIO: Final = 0.5
 """Share of the touch's moves that go through a bid rather than away from it: there is no reason for another one."""
@@ -102,12 +102,3 @@ def making_bps(edge_bps: float, adverse_bps: float, tick_bps: float, filled: flo
     """
     gain = edge_bps - adverse_bps
     return filled * gain + through * min(gain - tick_bps, 0.0)
-
-
-@compiled
-def taking_bps(edge_bps: float) -> float:
-    """Give what taking is expected to gain per share wanted: its edge after fee and hold; nothing where it has none.
-
-    Whether the offer is still there after the hold is not weighed: missing it costs nothing but the cooldown.
-    """
-    return max(edge_bps, 0.0)

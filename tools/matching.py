@@ -11,10 +11,10 @@ from state.compiled import compiled
 from state.events import Side
 from state.exchange import NEVER_NS, VENUE_ORDERS, Exchange, MarketState, VenueOrder, VenueOrderState
 from state.orders import Act, Command, Liquidity, OrderState, Reject, TimeInForce
-from state.units import BPS
+from state.units import BPS, LOT_MICROS
 from state.world import SLOTS
 from tools.account import book_fill, covers, match_fee_micros, merge_sets, own_price, own_side
-from tools.consumption import LOT_MICROS, consume, free_micros, next_free_bps
+from tools.consumption import consume, free_micros, next_free_bps
 from tools.parcels import ANSWER, REPORT, note_order
 from tools.queue import end_order, join_queue, remember_touch
 

@@ -11,10 +11,10 @@ from state.compiled import compiled
 from state.events import Side
 from state.exchange import NEVER_NS, VENUE_ORDERS, Exchange, VenueOrderState
 from state.orders import Liquidity, OrderState, Reject, TimeInForce
-from state.units import BPS, MICROS
+from state.units import BPS, LOT_MICROS, MICROS
 from tools.account import book_fill
 from tools.book import size_at
-from tools.consumption import LOT_MICROS, consume, free_micros, next_free_bps, refresh_consumption
+from tools.consumption import consume, free_micros, next_free_bps, refresh_consumption
 from tools.parcels import REPORT, note_order
 
 _BUY = int(Side.BUY)

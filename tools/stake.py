@@ -20,11 +20,8 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from state.compiled import compiled
-from state.units import BPS, MILL_BPS
+from state.units import BPS, LOT_MICROS, MILL_BPS
 from tools.fees import fee_bps, fee_micros
-
-LOT_MICROS = 10_000
-"""A hundredth of a share: the venue's size grid (venue reference 5.5)."""
 
 
 class StakeCode(IntEnum):

@@ -42,7 +42,8 @@ def doctor(
     Place, clock and version of the venue; rules of a live window against those that are known here; settings against
     the venue's minima; key, signing, credentials, wallet, allowances and funds; the lease; disk, software, every feed.
     The key comes from UPDOWN_PRIVATE_KEY, from this machine's keyring, or from a signer at UPDOWN_SIGNER, and is never
-    shown. Exit 1 when anything is refused.
+    shown; whose money it spends, from UPDOWN_WALLET and UPDOWN_WALLET_TYPE or [account] of the settings. Exit 1 when
+    anything is refused.
 
     A round trip proves the whole way: some cents rest far from the touch, are seen by REST and on the user channel,
     and are cancelled. It is offered, never done unasked.
@@ -51,6 +52,8 @@ def doctor(
     """
     if (spend or yes) and not roundtrip:
         raise Misuse("--spend and --yes belong to a round trip: add --roundtrip")
+    if roundtrip and as_json and not yes:
+        raise Misuse("--json cannot ask before it sends an order: add --yes")
     settings = read_settings(params, changes)
     get_ready(whole=False)
     visit = visit_of(venue, params, settings, journal)
@@ -61,7 +64,7 @@ def doctor(
     if not as_json:
         show(findings)
     if roundtrip and findings.holds:
-        if not yes and not as_json and not _may(findings, spend):
+        if not yes and not _may(findings, spend):
             raise typer.Exit(int(Exit.DONE))
         told["round_trip"] = _round_trip(visit, findings, spend, as_json)
     elif roundtrip:
@@ -84,19 +87,21 @@ def visit_of(venue: Path | None, params: Path | None, settings: Any, folder: Pat
     if venue is not None:
         told = read_venue_file(venue)
         addresses, clock = told.addresses, told.clock
-    identity, why = identity_or_why()
+    identity, why = identity_or_why(params)
     return Visit(
         addresses=addresses, clock=clock, params=settings, identity=identity, why_no_identity=why, folder=folder
     )
 
 
-def identity_or_why() -> "tuple[Identity | None, str]":
-    """Find the key; or say in one line why there is none."""
+def identity_or_why(params: Path | None) -> "tuple[Identity | None, str]":
+    """Find the key, and the wallet that environment or settings name; or say in one line why there is none."""
+    from infra.settings import read_account
     from infra.venues.credentials import KeyMissing
-    from infra.venues.secrets import SignerFailed, identity_from
+    from infra.venues.secrets import identity_from
+    from infra.venues.signing import SignerFailed
 
     try:
-        return identity_from(os.environ), ""
+        return identity_from(read_account(params) | os.environ), ""
     except (KeyMissing, SignerFailed) as error:
         return None, str(error)
 
@@ -108,9 +113,8 @@ def examined(visit: "Visit") -> "Findings":
     import uvloop
 
     from infra.doctor.doctor import examine
-    from infra.quiet import quiet
 
-    with quiet(), progress("looking") as told:
+    with progress("looking") as told:
         return uvloop.run(examine(replace(visit, told=told)))
 
 
@@ -149,7 +153,7 @@ def _round_trip(visit: "Visit", findings: "Findings", spend: bool, as_json: bool
     from infra.doctor.round_trip import go_round
 
     assert visit.identity is not None and findings.market is not None
-    with _lease(visit):
+    with lease_of(visit, "a round trip"):
         trip = uvloop.run(go_round(visit.addresses, visit.clock, visit.identity, findings.market.listing, spend=spend))
     told = trip.values()
     if not as_json:
@@ -160,13 +164,13 @@ def _round_trip(visit: "Visit", findings: "Findings", spend: bool, as_json: bool
     return told
 
 
-def _lease(visit: "Visit") -> "Lease":
-    """Take the lease for as long as the round trip takes: no engine may start meanwhile."""
+def lease_of(visit: "Visit", journal: str) -> "Lease":
+    """Take the lease of the key: no other engine may start as long as it is held; `journal` says what holds it."""
     from infra.clock import now_ns
     from infra.shell.lease import Lease, LeaseHeld
 
     assert visit.identity is not None
     try:
-        return Lease.take(visit.leases, visit.identity.address, now_ns=now_ns(), journal="a round trip")
+        return Lease.take(visit.leases, visit.identity.address, now_ns=now_ns(), journal=journal)
     except LeaseHeld as error:
         raise Misuse(str(error)) from None

@@ -28,8 +28,10 @@ class _Target:
 
     addresses: "Addresses"
     clock: "Clock"
-    signer: "Signer" = field(repr=False)
+    signer: "Signer | None" = field(repr=False)
+    """None: there is no key here that may cancel for it."""
     where: str
+    why_no_signer: str = ""
 
 
 def kill(
@@ -50,8 +52,10 @@ def kill(
 
     Leaves the file KILL in the session's folder, which the desk looks at ten times a second; calls the desk; and
     cancels at the venue by itself, with the key from the environment or keyring (a demo's from its folder), so that a
-    desk that hangs is no obstacle. Without --journal or --venue it cancels at the venue of the settings. Exit code 0
-    means that the venue listed no open order, twice in a row.
+    desk that hangs is no obstacle. Where no key of the session's account is at hand only the desk can cancel, and what
+    it says of that counts. A session on paper has nothing at the venue, and never looks at the file. Without --journal
+    or --venue it cancels at the venue of the settings. Exit code 0 means that the venue listed no open order, twice in
+    a row.
 
     Example: updown kill --journal var/live/today
     """
@@ -72,6 +76,8 @@ def kill(
         except OSError as error:  # its orders are cancelled all the same
             note(f"the file KILL cannot be left in {journal} ({error.strerror}): end the desk's process by hand")
     target, session = _target(journal, venue, params)
+    if target.signer is None:
+        note(f"updown: only the desk can cancel: {target.why_no_signer}")
     called, pulled = _run(target, session, seconds)
     told: dict[str, Any] = {
         "where": target.where, "file": file, "desk_answered": called, "verified": pulled.is_verified,
@@ -104,7 +110,7 @@ def _lift(journal: Path | None, *, as_json: bool) -> None:
 
 def _target(journal: Path | None, venue: Path | None, params: Path | None) -> "tuple[_Target, SwitchFile | None]":
     from infra.clock import WALL
-    from infra.settings import read_addresses
+    from infra.settings import read_account, read_addresses
     from infra.venue_next_door.files import read_venue_file
     from infra.venues.secrets import identity_from
 
@@ -116,26 +122,41 @@ def _target(journal: Path | None, venue: Path | None, params: Path | None) -> "t
         signer = _kept_signer(key) if key.exists() else identity_from(os.environ).signer()
         return _Target(addresses=told.addresses, clock=told.clock, signer=signer, where=told.addresses.clob), None
     addresses = read_addresses(params)
-    signer = identity_from(os.environ).signer()
+    signer = identity_from(read_account(params) | os.environ).signer()
     return _Target(addresses=addresses, clock=WALL, signer=signer, where=addresses.clob), None
+
+
+def _signer_for(session: "SwitchFile") -> "tuple[Signer | None, str]":
+    """Find the key of a live session; or say in one line why what is here is none."""
+    from infra.venues.credentials import WALLET_VARIABLE, KeyMissing
+    from infra.venues.secrets import TYPE_VARIABLE, identity_from
+    from infra.venues.signing import SignerFailed
+
+    # The wallet is the session's own, whatever is named here now.
+    named = {WALLET_VARIABLE: session.wallet, TYPE_VARIABLE: str(session.signature_type)} if session.wallet else {}
+    try:
+        signer = identity_from(os.environ | named).signer()
+    except (KeyMissing, SignerFailed) as error:
+        return None, str(error)
+    if session.address and signer.address != session.address:
+        return None, f"the key here is {signer.address}'s, and the session's is {session.address}'s"
+    return signer, ""
 
 
 def _target_of(journal: Path) -> "tuple[_Target, SwitchFile]":
     """Give the account of a session: a demo's key lies in its folder, a live one's is found as the desk finds it."""
     from infra.shell.kill import KEY_FILE, SwitchFileRefused, read_switch_file
-    from infra.venues.secrets import identity_from
 
     try:
         session = read_switch_file(journal)
     except SwitchFileRefused as error:
-        raise Misuse(f"{error} (the file KILL is left there)") from None
+        left = "the file KILL is left there; a session on paper never looks at it, and has nothing to cancel"
+        raise Misuse(f"{error} ({left})") from None
     key = journal / KEY_FILE
-    if session.mode == "demo" and key.exists():
-        signer = _kept_signer(key, session.wallet)
-    else:
-        signer = identity_from(os.environ).signer()
+    is_kept = session.mode == "demo" and key.exists()
+    signer, why = (_kept_signer(key, session.wallet), "") if is_kept else _signer_for(session)
     return _Target(
-        addresses=session.addresses, clock=session.clock, signer=signer, where=session.addresses.clob
+        addresses=session.addresses, clock=session.clock, signer=signer, where=session.addresses.clob, why_no_signer=why
     ), session
 
 
@@ -154,10 +175,10 @@ def _run(target: _Target, session: "SwitchFile | None", seconds: float) -> "tupl
     from infra.venues.pulling import Pulled
     from infra.venues.rest import CredentialsRefused, NoAnswer, Rest
 
-    async def pull() -> Pulled:
+    async def pull(signer: "Signer") -> Pulled:
         from infra.venues.pulling import pull_everything
 
-        rest = Rest(target.addresses.clob, target.clock, target.signer, None)
+        rest = Rest(target.addresses.clob, target.clock, signer, None)
         try:
             await rest.open()
             await rest.derive()
@@ -168,24 +189,31 @@ def _run(target: _Target, session: "SwitchFile | None", seconds: float) -> "tupl
             await rest.close()
 
     async def both() -> tuple[bool, Pulled]:
-        called, pulled = await asyncio.gather(_call(session), pull())
-        return called, pulled
+        if target.signer is None:
+            told = await _call(session, seconds)
+            words = "the desk does not answer" if told is None else "the desk could not see its orders gone"
+            verified = told is not None and bool(told.get("verified"))
+            count = told.get("open") if told is not None else None
+            return told is not None, Pulled(verified, 0, -1 if count is None else int(count), "" if verified else words)
+        told, pulled = await asyncio.gather(_call(session, CALL_S), pull(target.signer))
+        return told is not None, pulled
 
     return asyncio.run(both())
 
 
-async def _call(session: "SwitchFile | None") -> bool:
-    """Call the desk; says whether it answered in time that it is killed."""
+async def _call(session: "SwitchFile | None", within_s: float) -> dict[str, Any] | None:
+    """Call the desk; gives what it answered in time: it is killed, and what came of its orders. None: nothing."""
     import aiohttp
 
     if session is None:
-        return False
+        return None
     headers = {"Authorization": f"Bearer {session.token}"}
     try:
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_S)) as calls,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=within_s)) as calls,
             calls.post(f"{session.api}/kill", headers=headers) as reply,
         ):
-            return reply.status == 200
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return False
+            told: Any = await reply.json() if reply.status == 200 else None
+            return told if isinstance(told, dict) else None
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        return None

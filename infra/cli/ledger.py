@@ -162,8 +162,8 @@ def _replayed(folder: Path, book: "LedgerBook") -> "tuple[dict[str, Any], dict[A
     """Drive the core through a journal: how the books compare with it, and the middle of each window at the end."""
     from infra.ledger.entries import TokenKey
     from infra.ledger.session_books import hold_against_core
+    from infra.plain_memory import slug_of
     from infra.shell.session import play_session
-    from infra.terminal.memory import slug_of
     from state.events import Token
     from state.units import BPS
     from state.world import Phase

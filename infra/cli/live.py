@@ -30,6 +30,7 @@ HedgeAt = Annotated[
         "--hedge", metavar="WHERE", help="Hedge with a perpetual: off, paper, binance, bybit or okx; see [hedge]."
     ),
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Lift what halted the session of before; look into it first.")]
 Minutes = Annotated[float, typer.Option(min=0.0, help="End after so many minutes; 0: when stopped.")]
 
 
@@ -46,6 +47,7 @@ def demo(
     cash: Cash = 100_000.0,
     faults: Annotated[Path | None, typer.Option(metavar="FILE", help="Faults at the venue next door, as TOML.")] = None,
     hedge: HedgeAt = "",
+    resume: Resume = False,
     frames: Frames = False,
     plain: Plain = False,
     as_json: AsJson = False,
@@ -82,7 +84,7 @@ def demo(
         plan = Plan(
             mode="demo", addresses=place.addresses, clock=place.clock, folder=folder, params=settings,
             cash_micros=round(cash * 1e6), code=code_name(), seed=seed, windows=windows,
-            seconds=minutes * 60.0, keep_frames=frames, key=place.key, wallet=place.wallet,
+            seconds=minutes * 60.0, keep_frames=frames, key=place.key, wallet=place.wallet, resume=resume,
             hedge=hedged, hedge_keys=place.hedge_keys,
         )  # fmt: skip
         told = run_plan(plan, plain=plain, as_json=as_json, venue="the venue next door", words=[place.words])
@@ -99,6 +101,7 @@ def paper(
     changes: Changes = None,
     cash: Cash = 100_000.0,
     hedge: HedgeAt = "",
+    resume: Resume = False,
     frames: Frames = False,
     plain: Plain = False,
     as_json: AsJson = False,
@@ -106,14 +109,14 @@ def paper(
     """Trade on paper over real feeds.
 
     Prices and books come from the real sockets; orders go to the matching model in this process, and nothing is ever
-    sent. Needs the internet, and no key; with one in UPDOWN_KEY the settlement prices come from PolyBolt.
+    sent. Needs the internet, and no key; with one in UPDOWN_PRIVATE_KEY the settlement prices come from PolyBolt.
 
     Example: updown paper --minutes 60 --params my.toml
     """
     settings = read_settings(params, changes)
     hedged = _on_paper(params, hedge)
     get_ready()
-    plan = _abroad("paper", settings, out, venue, params, windows, minutes, seed, cash, frames)
+    plan = _abroad("paper", settings, out, venue, params, windows, minutes, seed, cash, frames, resume=resume)
     plan = replace(plan, hedge=hedged)
     show_session(
         run_plan(plan, plain=plain, as_json=as_json, venue="real feeds, the matching model as the venue"), as_json
@@ -154,7 +157,7 @@ def _on_paper(params: Path | None, where: str) -> "HedgeSettings":
 
 def _abroad(
     mode: str, settings: Any, out: Path | None, venue: Path | None, params: Path | None, windows: int, minutes: float,
-    seed: int, cash_usd: float, frames: bool,
+    seed: int, cash_usd: float, frames: bool, resume: bool = False,
 ) -> "Plan":  # fmt: skip
     """Plan a session on real addresses, or on those of a venue next door that runs already."""
     import os
@@ -174,7 +177,7 @@ def _abroad(
     return Plan(
         mode=mode, addresses=addresses, clock=clock, folder=out or Path("var") / mode / _stamp(), params=settings,
         cash_micros=round(cash_usd * 1e6), code=code_name(), seed=seed, windows=windows, seconds=minutes * 60.0,
-        keep_frames=frames, key=key,
+        keep_frames=frames, key=key, resume=resume,
     )  # fmt: skip
 
 

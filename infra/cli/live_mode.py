@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli.core import Changes, ParamsFile, Seed, get_ready, read_settings
-from infra.cli.doctor import VenueAt, examined, visit_of
+from infra.cli.doctor import VenueAt, examined, lease_of, visit_of
 from infra.cli.failures import Exit, Misuse
 from infra.cli.live import Frames, Minutes, Plain, Windows, run_plan, show_session
 from infra.cli.speech import AsJson, answer, note, say
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from infra.doctor.doctor import Findings, Visit
     from infra.hedge.ccxt_perp import HedgeKeys
     from infra.hedge.settings import HedgeSettings
-    from infra.shell.lease import Lease
     from infra.shell.live import Plan
 
 Folder = Annotated[
@@ -41,8 +40,10 @@ def live(
     """Run the desk on a real account.
 
     First the doctor looks at everything, and whatever it refuses is said in one line each; then nothing is begun. The
-    key comes from UPDOWN_PRIVATE_KEY, from this machine's keyring, or from a signer at UPDOWN_SIGNER; the wallet is
-    UPDOWN_WALLET, or else the key's own deposit wallet. One engine may run for each key.
+    key comes from UPDOWN_PRIVATE_KEY, from this machine's keyring, or from a signer at UPDOWN_SIGNER. The wallet is
+    UPDOWN_WALLET, and UPDOWN_WALLET_TYPE says what it is (0 the key's own account, 1 proxy, 2 safe, 3 deposit wallet);
+    a settings file names both under [account] as wallet and wallet_type; else it is the key's own deposit wallet. One
+    engine may run for each key.
 
     A session starts observing: it sees, decides and writes everything down, and sends no order. `updown arm` lets it
     trade up to a limit, for this start alone; `updown disarm` stops it again.
@@ -59,7 +60,7 @@ def live(
         findings = examined(visit)
         if not findings.holds:
             _refuse(findings, as_json)
-        lease = stack.enter_context(_lease(visit))
+        lease = stack.enter_context(lease_of(visit, str(visit.folder.absolute())))
         if lease.recovered is not None:
             note(f"updown: took over the lease of {lease.recovered.words}, which is dead")
         for check in findings.checks:
@@ -72,6 +73,8 @@ def live(
         money = "real" if visit.addresses.abroad() else "simulated"
         told = run_plan(plan, plain=plain, as_json=as_json, venue=where, money=money)
     show_session(told, as_json)
+    if told.get("left"):
+        raise typer.Exit(int(Exit.DOES_NOT_HOLD))
 
 
 def _hedge(params: Path | None) -> "tuple[HedgeSettings, HedgeKeys | None]":
@@ -98,23 +101,15 @@ def _refuse(findings: "Findings", as_json: bool) -> None:
     raise typer.Exit(int(Exit.DOES_NOT_HOLD))
 
 
-def _lease(visit: "Visit") -> "Lease":
-    from infra.clock import now_ns
-    from infra.shell.lease import Lease, LeaseHeld
-
-    assert visit.identity is not None
-    try:
-        return Lease.take(visit.leases, visit.identity.address, now_ns=now_ns(), journal=str(visit.folder.absolute()))
-    except LeaseHeld as error:
-        raise Misuse(f"live refuses to start: {error}") from None
-
-
 def _plan(visit: "Visit", findings: "Findings", *, windows: int, seconds: float, seed: int, frames: bool) -> "Plan":
     from infra.shell.arming import Arming
     from infra.shell.live import Plan
+    from infra.shell.wallet_day import WalletBooks
     from infra.version import code_name
 
     assert visit.identity is not None
+    books = WalletBooks.of(visit.leases, visit.identity.address, visit.folder)
+    books.elsewhere(visit.clock.now_ns())  # what cannot be known refuses the start before anything is begun
     abroad = visit.addresses.abroad()
     where = f"{visit.addresses.clob}, real money" if abroad else "the venue next door, play money"
     arming = Arming(visit.folder, visit.identity.address, where, findings.least_micros, findings.cash_micros)
@@ -122,6 +117,7 @@ def _plan(visit: "Visit", findings: "Findings", *, windows: int, seconds: float,
         mode="live", addresses=visit.addresses, clock=visit.clock, folder=visit.folder, params=visit.params,
         cash_micros=findings.cash_micros, code=code_name(), seed=seed, windows=windows, seconds=seconds,
         keep_frames=frames, identity=visit.identity, wallet=visit.identity.wallet, arming=arming,
+        wallet_books=books,
     )  # fmt: skip
 
 

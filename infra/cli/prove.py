@@ -113,6 +113,11 @@ CLAIMS: Final[dict[str, Claim]] = {
         where="infra.proofs.kill_points:prove_kill_points",
         needed=False,
     ),
+    "venue-faults": Claim(
+        claim="the 36 known failures of the venue are each met as they must be, and leave no ledger off by a micro",
+        where="infra.proofs.venue_faults:prove_venue_faults",
+        needed=False,
+    ),
     "load": Claim(
         claim="ten times the real rates for ten minutes lose nothing in silence; 100 windows leave memory as it was",
         where="infra.proofs.load:prove_load",

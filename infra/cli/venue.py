@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def venue(
     speed: Annotated[float, typer.Option(min=0.1, max=500.0, help="How fast its time runs: 1 is real time.")] = 1.0,
     market: Annotated[
-        str, typer.Option(metavar="NAME", help="demo, efficient, late-makers, point-makers, stale-quotes or busy.")
+        str,
+        typer.Option(metavar="NAME", help="demo, efficient, late-makers, point-makers, stale-quotes, busy or rushed."),
     ] = "demo",
     windows: Annotated[int, typer.Option(min=1, max=2016, help="Five-minute windows of a generated market.")] = 288,
     replay: Annotated[

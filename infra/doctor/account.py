@@ -13,7 +13,7 @@ from infra.feeds.frames import READ_ERRORS, Offbeat
 from infra.venues.rest import CredentialsRefused, NoAnswer, Reply, Rest
 from infra.venues.secrets import Identity
 from infra.venues.signing import EXCHANGE_V2, EXCHANGE_V3, SignatureType
-from infra.wallets import deposit_wallet_of
+from infra.wallets import deposit_wallet_of, proxy_wallet_of, safe_of
 from state.params import Params
 from state.units import MICROS
 
@@ -103,12 +103,16 @@ def judge_wallet(identity: Identity, stands: bool | None) -> Check:
     if not stands:
         words = f"{identity.wallet} is no {called} (type {int(kind)}): nothing stands at that address on the chain"
         return refused(name, words, "have the wallet deployed, or name the right one in UPDOWN_WALLET")
+    own = {1: proxy_wallet_of, 2: safe_of, 3: deposit_wallet_of}[int(kind)](identity.address)
+    if identity.wallet.lower() != own.lower():
+        words = f"{called} {identity.wallet} (type {int(kind)}) is not the one that the factory places for this key"
+        if kind is not SignatureType.DEPOSIT_WALLET:
+            mend = f"this key's own {called} is {own}: check UPDOWN_WALLET, UPDOWN_WALLET_TYPE and the key"
+            return refused(name, words, mend)
+        return warning(name, words, "right for a session key or an old factory; else check UPDOWN_WALLET")
     if kind is not SignatureType.DEPOSIT_WALLET:
         words = f"{called} {identity.wallet} (type {int(kind)}): only accounts from before deposit wallets may use it"
         return warning(name, words, "move to a deposit wallet when the venue asks for it")
-    if identity.wallet.lower() != deposit_wallet_of(identity.address).lower():
-        words = f"deposit wallet {identity.wallet} (type 3) is not the one that the factory places for this key"
-        return warning(name, words, "right for a session key or an old factory; else check UPDOWN_WALLET")
     return ready(name, f"deposit wallet {identity.wallet} (type 3), deployed, this key's own")
 
 
@@ -117,11 +121,11 @@ def spender_of(order_version: int) -> str:
     return EXCHANGE_V3 if order_version == 3 else EXCHANGE_V2
 
 
-async def ask_balance(rest: Rest, query: str) -> clob_rest.Balance | str:
-    """Have the venue look at a balance anew, then ask for it; gives it, or why not."""
-    asked = f"{query}&signature_type={int(rest.signature_type)}"
+async def ask_collateral(rest: Rest) -> clob_rest.Balance | str:
+    """Have the venue look at our collateral anew, then ask for it; gives it, or why not."""
+    asked = f"asset_type=COLLATERAL&signature_type={int(rest.signature_type)}"
     try:
-        await rest.call("GET", "/balance-allowance/update", query=asked)
+        await rest.refresh_balance()
         reply = await rest.call("GET", "/balance-allowance", query=asked)
     except NoAnswer as error:
         return str(error)

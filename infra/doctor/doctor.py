@@ -12,7 +12,7 @@ from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from infra.addresses import Addresses
 from infra.clock import Clock
 from infra.doctor.account import (
-    ask_balance,
+    ask_collateral,
     cash_micros_of,
     judge_funds,
     judge_wallet,
@@ -62,8 +62,6 @@ class Visit:
     folder: Path
     """Where the session's journal is or will be."""
     leases: Path = field(default_factory=lambda: lease_folder(os.environ))
-    lease_fence: int = 0
-    """Of a lease that this process holds already; 0: none."""
     feeds_s: float = FEEDS_S
     """Real seconds that the streams are given; 0: they are not looked at."""
     told: Told = _nobody
@@ -85,11 +83,6 @@ class Findings:
     def holds(self) -> bool:
         """Say whether nothing is refused."""
         return all(check.state is not State.REFUSED for check in self.checks)
-
-
-async def doctor(visit: Visit) -> tuple[Check, ...]:
-    """Give every check of a visit."""
-    return tuple((await examine(visit)).checks)
 
 
 async def examine(visit: Visit) -> Findings:
@@ -137,7 +130,7 @@ async def _account(visit: Visit, found: Findings, questions: Questions, version:
     """Look at all that needs the key; gives the credentials, None when the venue gives none."""
     identity = visit.identity
     assert identity is not None
-    _add(visit, found, judge_lease(look_at(visit.leases, identity.address), visit.lease_fence))
+    _add(visit, found, judge_lease(look_at(visit.leases, identity.address)))
     rest = Rest(visit.addresses.clob, visit.clock, identity.signer(), None)
     try:
         await rest.open()
@@ -162,7 +155,7 @@ async def _account(visit: Visit, found: Findings, questions: Questions, version:
 async def _money(visit: Visit, found: Findings, questions: Questions, rest: Rest, version: int) -> None:
     """Look at allowances and funds."""
     assert visit.identity is not None
-    balance = await ask_balance(rest, "asset_type=COLLATERAL")
+    balance = await ask_collateral(rest)
     told = None if isinstance(balance, str) else balance.allowances
     cap_micros = int(visit.params.position_micros)
     wallet = visit.identity.wallet

@@ -79,19 +79,12 @@ def _sync_ns(place: Path) -> int:
     return slowest_ns
 
 
-def judge_lease(look: Look, ours: int = 0) -> Check:
-    """Judge whether another engine works with this key.
-
-    Args:
-        look: What was found.
-        ours: Fencing number of a lease that this process holds itself; 0: none.
-    """
+def judge_lease(look: Look) -> Check:
+    """Judge whether another engine works with this key."""
     name, holder = "lease", look.holder
     if look.standing is Standing.FREE or holder is None:
         return ready(name, "no other engine works with this key")
     if look.standing is Standing.HELD:
-        if holder.fence == ours:
-            return ready(name, f"this process holds it (number {ours})")
         return refused(
             name, f"an engine runs with this key already: {holder.words}", "end it first: one engine per key"
         )

@@ -188,8 +188,11 @@ async def _far_price(rest: Rest, listing: Listing) -> tuple[Token, int]:
     return token, listing.tick_bps
 
 
-async def _cancel(trip: Trip, rest: Rest, order_hash: str) -> int:
-    """Cancel, twice if need be, for twice cancelled is once cancelled; gives when it was asked for."""
+async def _cancel(trip: Trip, rest: Rest, order_hash: str, *, may_be_missing: bool = False) -> int:
+    """Cancel, twice if need be, for twice cancelled is once cancelled; gives when it was asked for.
+
+    Where nobody knows whether the order was taken, one that the venue does not know is as good as cancelled.
+    """
     began_ns = monotonic_ns()
     body = msgspec.json.encode({"orderID": order_hash})
     for _ in range(2):
@@ -200,6 +203,9 @@ async def _cancel(trip: Trip, rest: Rest, order_hash: str) -> int:
         told = reply.message
         if isinstance(told, clob_rest.Cancelled) and order_hash in told.canceled:
             trip.came("cancel answered", began_ns, "canceled")
+            return began_ns
+        if may_be_missing and isinstance(told, clob_rest.Cancelled):
+            trip.came("cancel answered", began_ns, told.not_canceled.get(order_hash, "the venue does not know it"))
             return began_ns
         why = told.not_canceled.get(order_hash, "") if isinstance(told, clob_rest.Cancelled) else reply.words[:80]
         raise _Failed(f"the cancel was not taken ({reply.status} {why}): look for {order_hash} by hand")
@@ -272,14 +278,22 @@ async def _post(trip: Trip, rest: Rest, signer: Signer, listing: Listing, comman
     except NoAnswer as error:
         if error.unsent:
             raise
-        await _cancel(trip, rest, signed.order_hash)  # it may rest there: nobody knows, so it is taken out
+        await _cancel(trip, rest, signed.order_hash, may_be_missing=True)  # nobody knows, so it is taken out
+        raise
+    except asyncio.CancelledError:  # Ctrl-C: it may have left already
+        await _cancel(trip, rest, signed.order_hash, may_be_missing=True)
         raise
     outcome = outcome_of(reply, Side.BUY)
+    said = f"{reply.status} {reply.words[:120]}"
+    if outcome.fate is Fate.UNKNOWN:
+        await _cancel(trip, rest, signed.order_hash, may_be_missing=True)
+        raise _Failed(f"nobody can say whether the order was taken ({said}); it was cancelled in any case")
     if outcome.fate not in (Fate.RESTING, Fate.HELD, Fate.MATCHED):
-        raise _Failed(f"the order was not taken: {reply.status} {reply.words[:120]}")
+        raise _Failed(f"the order was not taken: {said}")
     trip.came("post answered", posted_ns, outcome.fate.value)
     if outcome.order_hash != signed.order_hash:
-        raise _Failed(f"the venue calls it {outcome.order_hash}, we reckoned {signed.order_hash}: cancel it by hand")
+        await _cancel(trip, rest, outcome.order_hash)
+        raise _Failed(f"the venue calls it {outcome.order_hash}, we reckoned {signed.order_hash}; it was cancelled")
     return signed.order_hash, posted_ns
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from infra.hedge.target import Exposure, Touch
-from infra.terminal.memory import plain
+from infra.plain_memory import plain
 from state.events import Asset, Source
 from state.units import MICROS, NS_PER_S
 from state.world import Phase

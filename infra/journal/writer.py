@@ -1,6 +1,5 @@
 """Write a journal: an append that costs about a microsecond, a thread that packs, writes and syncs behind it."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -16,7 +15,8 @@ from numpy.typing import NDArray
 
 from infra.journal import blocks
 from infra.journal.blocks import FORMAT_VERSION, ROW_BYTES, SEAL, TITLE, EntryKind, Item, Marks, layout_hashes
-from infra.journal.errors import JournalBusy, JournalError, JournalFailed, JournalForeign
+from infra.journal.errors import JournalError, JournalFailed, JournalForeign
+from infra.journal.folder import sync_folder, take_lock
 from infra.journal.recovery import Recovery, recover
 from infra.journal.segments import SUFFIX, Title, title_bytes
 from state.events import EVENT, EVENT_VERSION
@@ -83,7 +83,7 @@ class Journal:
         self._layouts = layout_hashes({"Event": EVENT, **(layouts or {})})
         self._segment_bytes, self._sync_s = segment_bytes, sync_s
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _take_lock(folder)
+        self._lock = take_lock(folder)
         self._file = -1
         try:
             self.recovery: Recovery = recover(folder)
@@ -101,6 +101,8 @@ class Journal:
         self._closed = self._asleep = False
         self._synced, self._synced_s = True, time.monotonic()
         self._compressor = blocks.compressor()
+        self._pen = threading.Lock()
+        """Held by whichever thread takes items up and writes them: blocks follow each other in the items' order."""
         self._thread = threading.Thread(target=self._run, name=f"journal {folder.name}", daemon=True)
         self._thread.start()
 
@@ -167,11 +169,23 @@ class Journal:
     def when_safe(self, told: Callable[[BaseException | None], None]) -> None:
         """Ask that everything appended so far be safe on disk soon, and never wait; `told` is called when it is.
 
+        The calling thread hands it to the kernel, unless much is waiting or the other is at it: it has the interpreter
+        already, and the disk can work while it goes on with something else.
+
         Raises:
-            JournalFailed: writing had failed before.
+            JournalFailed: writing failed, now or before.
         """
         if self._error is not None or self._closed:
             self._complain()
+        if self._queued - self._written < BLOCK_BYTES and self._pen.acquire(blocking=False):
+            try:
+                self._take_up()
+            except BaseException as error:  # boundary: kept, ends the writing thread, and is raised by every call
+                self._error = error
+                self._hurry.set()
+                self._complain()
+            finally:
+                self._pen.release()
         self._put_word(_Word(True, False, told))
 
     def close(self) -> None:
@@ -249,9 +263,14 @@ class Journal:
         word: _Word | None = None
         try:
             while word is None or not word.last:
-                items, word = self._gather()
-                if items:
-                    self._write_items(items)
+                self._gather()
+                with self._pen:
+                    if self._error is not None:  # the appending thread's: a block may be torn, nothing may follow it
+                        raise self._error
+                    self._take_up()
+                    if self._size >= self._segment_bytes:
+                        self._next_segment()
+                word = self._next_word()
                 late = time.monotonic() - self._synced_s >= self._sync_s
                 if not self._synced and (late or (word is not None and word.sync)):
                     self._sync()
@@ -267,31 +286,35 @@ class Journal:
                 if isinstance(left, _Word):
                     left.told(error)
 
-    def _gather(self) -> tuple[list[Item], _Word | None]:
-        """Wait for something to do; give the items that have come and the word that followed them, if any.
-
-        The list is shared without a lock: the appending thread only appends, this one only takes from the front, and
-        each of the two is one step of the interpreter. Swapping the list from here would lose what is appended to the
-        old one in between.
-        """
-        waiting = self._waiting
-        if not waiting:
+    def _gather(self) -> None:
+        """Wait until there is something to do, and then a little longer, so that blocks are not small."""
+        if not self._waiting:
             self._asleep = True
-            if not waiting:
+            if not self._waiting:
                 self._hurry.wait(None if self._synced else self._sync_s)
             self._asleep = False
             self._hurry.clear()
         hasty = self._words_said != self._words_heard
-        if not hasty and len(waiting) < BLOCK_ITEMS and self._queued - self._written < BLOCK_BYTES:
+        if not hasty and len(self._waiting) < BLOCK_ITEMS and self._queued - self._written < BLOCK_BYTES:
             self._hurry.wait(GATHER_S)
             self._hurry.clear()
-        taken = waiting[: self._fitting()]
-        if any(isinstance(item, _Word) for item in taken):
-            end = next(index for index, item in enumerate(taken) if isinstance(item, _Word))
-            del waiting[: end + 1]
-            return cast(list[Item], taken[:end]), cast(_Word, taken[end])
-        del waiting[: len(taken)]
-        return cast(list[Item], taken), None
+
+    def _take_up(self) -> None:
+        """Take up to a block's worth of the items that wait before the next word, and write it; under the pen.
+
+        The list is shared without a lock: appending and taking from the front are each one step of the interpreter.
+        Swapping the list would lose what is appended to the old one in between.
+        """
+        taken = self._waiting[: self._fitting()]
+        end = next((index for index, item in enumerate(taken) if isinstance(item, _Word)), len(taken))
+        if end:
+            self._write_items(cast(list[Item], taken[:end]))
+            del self._waiting[:end]
+
+    def _next_word(self) -> _Word | None:
+        """Take the word that stands in front, if one does; words are for the writing thread."""
+        stands = bool(self._waiting) and isinstance(self._waiting[0], _Word)
+        return cast(_Word, self._waiting.pop(0)) if stands else None
 
     def _fitting(self) -> int:
         """Say how many of the waiting items make up a block."""
@@ -312,14 +335,15 @@ class Journal:
         self._synced = False
         self._written += sum(len(item) if isinstance(item, bytes) else len(item[4]) for item in items)
         self._room.set()
-        if self._size >= self._segment_bytes:
-            self._sync()
-            previous = self._seal_segment()
-            self._open_segment(self._segment_id + 1, previous)
+
+    def _next_segment(self) -> None:
+        self._sync()
+        self._open_segment(self._segment_id + 1, self._seal_segment())
 
     def _sync(self) -> None:
+        self._synced = True  # said before: what is written meanwhile asks for a sync of its own
         os.fdatasync(self._file)
-        self._synced, self._synced_s = True, time.monotonic()
+        self._synced_s = time.monotonic()
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
@@ -357,7 +381,7 @@ class Journal:
         title = Title(FORMAT_VERSION, EVENT_VERSION, self._layouts, self._code, self._created_ns, number, previous)
         self._write(blocks.pack_plain(TITLE, title_bytes(title), self._marks))
         os.fdatasync(self._file)
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
 
     def _seal_segment(self) -> str:
         digest = self._hash.hexdigest()
@@ -374,26 +398,3 @@ class Journal:
             os.close(self._file)
             self._file = -1
         os.close(self._lock)
-
-
-def _take_lock(folder: Path) -> int:
-    """Take the folder's lock; it goes with the process, however that ends."""
-    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        who = os.read(file, 64).decode("ascii", "replace").strip() or "another process"
-        os.close(file)
-        raise JournalBusy(f"{folder}: {who} is writing this journal; stop it, or write to another folder") from None
-    os.ftruncate(file, 0)
-    os.pwrite(file, f"process {os.getpid()}\n".encode(), 0)
-    return file
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name as safe as its bytes."""
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

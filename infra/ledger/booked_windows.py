@@ -2,18 +2,16 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Final
 
 from infra.ledger.entries import Account, Lines, TokenKey
 from infra.ledger.reservations import OrderClaim
-from state.events import Asset, Token
+from infra.plain_memory import window_slug
+from state.events import Token
 from state.records import one
 from state.rulebook import REGISTRY
 from state.rules import Rules, apply_rule, rules_in_force
 from state.units import MICROS, NS_PER_S
 from tools.fees import fee_micros
-
-SPANS: Final = {300: "5m", 900: "15m", 3_600: "1h", 14_400: "4h"}
 
 
 @dataclass(slots=True)
@@ -76,13 +74,9 @@ class BookedWindow:
 
 def window_of(asset: int, open_ns: int, span_s: int) -> BookedWindow:
     """Begin a window under the rules of its day, named as the venue names it."""
-    open_s = open_ns // NS_PER_S
-    coin = Asset(asset).name.lower() if asset in Asset.__members__.values() else f"asset{asset}"
     rules = one(Rules)
     rules_in_force(REGISTRY, open_ns, asset, span_s, rules)
-    return BookedWindow(
-        f"{coin}-updown-{SPANS.get(span_s, f'{span_s}s')}-{open_s}", open_ns, open_ns + span_s * NS_PER_S, rules
-    )
+    return BookedWindow(window_slug(asset, open_ns, span_s), open_ns, open_ns + span_s * NS_PER_S, rules)
 
 
 def give_rule(window: BookedWindow, rule: int, value: int) -> None:

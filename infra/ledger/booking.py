@@ -32,9 +32,7 @@ from infra.ledger.rows import Row
 from state.events import Kind, Side, Token
 from state.orders import Act, Liquidity, OrderState
 
-ENDS: Final = frozenset(
-    int(state) for name, state in OrderState.__members__.items() if name in ("NONE", "DONE", "REJECTED", "FAILED")
-)
+ENDS: Final = frozenset(int(state) for state in (OrderState.NONE, OrderState.DONE, OrderState.REJECTED))
 """States after which nothing of an order is open."""
 
 
@@ -49,6 +47,8 @@ class Booker:
         self.orders: dict[int, OrderClaim] = {}
         self.fills: dict[int, OrderFills] = {}
         """By order."""
+        self.unsettled: dict[str, Fill] = {}
+        """Fills of which the chain has not spoken, by key: few, however long the books are."""
         self.sums: Counter[tuple[str, str]] = Counter()
         """Of all postings: (account, commodity) -> micros."""
         self.day_pnl: Counter[int] = Counter()
@@ -202,7 +202,7 @@ class Booker:
             self._claim(claim, lines)
         flow = _move(lines, window, side, token, fill.cost_micros, row.amount_micros)
         fills = self.fills.setdefault(row.ref_id, OrderFills()).add(fill)
-        self._accrue(fills, lines)
+        self._heard(fills, lines)
         return [
             *self._booked(key, "fill", row.seen_ns, lines, window, row.ref_id, fills=fills),
             *self._flow(key, row, window, flow),
@@ -219,7 +219,7 @@ class Booker:
         flow = _move(lines, window, side, token, -cost, -row.amount_micros)
         like = Likeness(token, side, row.price_bps, row.amount_micros)
         fills = self.fills.setdefault(row.ref_id, OrderFills()).hear(FillState.FAILED, like)
-        self._accrue(fills, lines)
+        self._heard(fills, lines)
         return [
             *self._booked(key, "reversal", row.seen_ns, lines, window, row.ref_id, fills=fills),
             *self._flow(key, row, window, flow),
@@ -235,8 +235,17 @@ class Booker:
         like = Likeness(Token(row.token_code), Side(row.side_code), row.price_bps, row.amount_micros)
         fills = self.fills.setdefault(row.ref_id, OrderFills()).hear(state, like)
         lines = Lines()
-        self._accrue(fills, lines)
+        self._heard(fills, lines)
         return self._booked(key, state.value, row.seen_ns, lines, self._window(row), row.ref_id, fills=fills)
+
+    def _heard(self, fills: list[Fill], lines: Lines) -> None:
+        """Follow fills that are new or have another state."""
+        for fill in fills:
+            if fill.state.is_final:
+                self.unsettled.pop(fill.key, None)
+            else:
+                self.unsettled[fill.key] = fill
+        self._accrue(fills, lines)
 
     def _claim(self, claim: OrderClaim, lines: Lines) -> None:
         window = self.windows.get(claim.window)
@@ -277,14 +286,8 @@ class Booker:
             self._accrued[fill.key] = rebate
 
     def _merged(self, key: str, row: Row) -> list[Entry]:
-        return self._pairs(key, row, "merge", -row.amount_micros)
-
-    def _split(self, key: str, row: Row) -> list[Entry]:
-        return self._pairs(key, row, "split", row.amount_micros)
-
-    def _pairs(self, key: str, row: Row, kind: str, pairs_micros: int) -> list[Entry]:
-        """Book complete sets made of collateral, or turned back into it: a dollar a pair."""
-        window = self._window(row)
+        """Book complete sets turned back into collateral: a dollar a pair."""
+        window, pairs_micros = self._window(row), -row.amount_micros
         if window is None or not pairs_micros:
             return []
         lines = Lines()
@@ -293,13 +296,9 @@ class Booker:
             lines.move(Account.MARKET, Account.SHARES, pairs_micros, TokenKey(window.slug, token).commodity)
         flow = Flow(spent_micros=pairs_micros, up_micros=pairs_micros, down_micros=pairs_micros)
         return [
-            *self._booked(key, kind, row.seen_ns, lines, window),
+            *self._booked(key, "merge", row.seen_ns, lines, window),
             *self._flow(key, row, window, flow),
         ]
-
-    def _redeemed(self, key: str, row: Row) -> list[Entry]:
-        window = self._window(row)
-        return [] if window is None else self.redeem(key, window.slug, row.amount_micros, row.seen_ns)
 
     # The law.
 
@@ -318,7 +317,7 @@ class Booker:
             return []
         self._keys.add(key)
         postings = lines.postings()
-        if not postings and (silent or kind in ("result", "reservation")):
+        if not postings and (silent or kind in ("result", "reservation", "deposit")):
             return []
         entry = Entry(
             key=key, kind=kind, seen_ns=seen_ns, day=day_of(seen_ns) if day is None else day,
@@ -364,24 +363,20 @@ def _move(lines: Lines, window: BookedWindow, side: Side, token: Token, cost: in
 
 Handler = Callable[[Booker, str, Row], list[Entry]]
 
-_BY_NAME: Final[dict[str, Handler]] = {
-    "MARKET_LISTED": Booker._list,
-    "RULE_GIVEN": Booker._rule,
-    "SETTLED": Booker._settled,
-    "ORDER_CHANGED": Booker._order_changed,
-    "FILLED": Booker._filled,
-    "FEE_CHARGED": Booker._fee,
-    "FILL_REVERSED": Booker._reversed,
-    "REBATE_PAID": Booker._rebate,
-    "FILL_MINED": Booker._mined,
-    "FILL_CONFIRMED": Booker._confirmed,
-    "MERGED": Booker._merged,
-    "SPLIT": Booker._split,
-    "REDEEMED": Booker._redeemed,
+_HANDLED: Final[dict[int, Handler]] = {
+    int(Kind.MARKET_LISTED): Booker._list,
+    int(Kind.RULE_GIVEN): Booker._rule,
+    int(Kind.SETTLED): Booker._settled,
+    int(Kind.ORDER_CHANGED): Booker._order_changed,
+    int(Kind.FILLED): Booker._filled,
+    int(Kind.FEE_CHARGED): Booker._fee,
+    int(Kind.FILL_REVERSED): Booker._reversed,
+    int(Kind.REBATE_PAID): Booker._rebate,
+    int(Kind.FILL_MINED): Booker._mined,
+    int(Kind.FILL_CONFIRMED): Booker._confirmed,
+    int(Kind.MERGED): Booker._merged,
 }
-"""By name, since some kinds are younger than others: a kind that this code's `Kind` does not have is never met."""
 _KNOWN: Final = frozenset(int(kind) for kind in Kind)
-_HANDLED: Final = {int(Kind[name]): handle for name, handle in _BY_NAME.items() if name in Kind.__members__}
 BOOKED: Final = np.array([code in _HANDLED or code not in _KNOWN for code in range(256)])
 """Kinds that the books want to hear of, by code: those they book, and those that nobody knows."""
 UNBOOKED: Final = bytes(code for code in range(256) if not BOOKED[code])

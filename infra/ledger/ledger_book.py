@@ -18,7 +18,7 @@ from infra.journal.blocks import EntryKind
 from infra.journal.reader import entries as journal_entries
 from infra.ledger.balances import Balances, Equity, equity_of
 from infra.ledger.booking import PLACE, UNBOOKED, Booker, rows_of
-from infra.ledger.entries import Entry, Fill, TokenKey, day_of
+from infra.ledger.entries import Entry, Fill, TokenKey
 from infra.ledger.ledger import Ledger
 from infra.shell.core import COMMAND
 from state.events import EVENT, Side, Token
@@ -133,10 +133,6 @@ class LedgerBook:
     def day_pnl_micros(self, day: int) -> int:
         """Give the realised result of a UTC day, counted from 1970; the same after any restart."""
         return self.ask(lambda booker: booker.day_pnl[day])
-
-    def day_pnl_at(self, now_ns: int) -> int:
-        """Give the realised result of the day that a moment falls into."""
-        return self.day_pnl_micros(day_of(now_ns))
 
     def fills(self) -> list[Fill]:
         """Give every fill with its state, oldest first."""

@@ -79,12 +79,6 @@ def read_fills(path: Path) -> list[Fill]:
         return _fills(books)
 
 
-def read_ends(path: Path) -> list[WindowEnd]:
-    """Give how the windows in a file's books were decided."""
-    with _reading(path) as books:
-        return _ends(books)
-
-
 def read_day_pnl(path: Path, day: int) -> int:
     """Give the realised result of a UTC day, counted from 1970."""
     with _reading(path) as books:

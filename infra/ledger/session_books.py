@@ -100,8 +100,7 @@ async def open_account(book: LedgerBook, rest: Rest, session: Session, now_ns: i
         NoAnswer: the venue does not tell.
     """
     extra = await collateral_at(rest) - book.balances().collateral_micros
-    if extra:
-        session.note({DEPOSITED: extra, "why": "what the venue shows when the session begins"}, now_ns)
+    session.note({DEPOSITED: extra, "why": "what the venue shows when the session begins"}, now_ns)
     return extra
 
 

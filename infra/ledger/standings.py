@@ -9,7 +9,7 @@ from infra.feeds.polymarket_user import OrderUpdate, matched_micros
 from infra.ledger.booking import Booker
 from infra.ledger.differences import Standing
 from infra.ledger.entries import Fill, TokenKey
-from infra.terminal.memory import plain, slug_of
+from infra.plain_memory import plain, slug_of
 from infra.venues.rest import NoAnswer, Rest
 from state.events import Side, Token
 from state.orders import OrderState
@@ -32,17 +32,7 @@ def books_standing(
         of_core: Leave out what the account held beyond what the session was told to begin with.
     """
     balances = booker.balances()
-    owed = {
-        TokenKey(window.slug, window.outcome): micros
-        for window in booker.windows.values()
-        if window.outcome is not None and (micros := booker.owed[window.slug])
-    }
-    young = [
-        fill
-        for order in booker.fills.values()
-        for fill in order.fills.values()
-        if not fill.state.is_final and now_ns and fill.seen_ns >= now_ns - SETTLED_NS
-    ]
+    young = _young(booker, now_ns)
     open_micros = {}
     for order_id, claim in booker.orders.items():
         window = booker.windows.get(claim.window)
@@ -51,9 +41,30 @@ def books_standing(
             open_micros[name] = claim.open_micros
     extra = booker.deposited_micros if of_core else 0
     return Standing(
-        "the books", balances.collateral_micros - extra, balances.shares, owed, open_micros,
+        "the books", balances.collateral_micros - extra, balances.shares, _owed(booker), open_micros,
         _doubt(young, booker), _share_doubt(young), frozenset(booker.outcomes()),
     )  # fmt: skip
+
+
+def owed_standing(booker: Booker, now_ns: int) -> Standing:
+    """Give what the books say of payouts and collateral alone: asked often, so orders and shares are not looked at."""
+    collateral = booker.balances().collateral_micros
+    return Standing(
+        "the books", collateral, owed=_owed(booker), doubt_micros=_doubt(_young(booker, now_ns), booker)
+    )  # fmt: skip
+
+
+def _owed(booker: Booker) -> dict[TokenKey, int]:
+    windows = ((booker.windows.get(slug), micros) for slug, micros in booker.owed.items() if micros)
+    return {
+        TokenKey(window.slug, window.outcome): micros
+        for window, micros in windows
+        if window is not None and window.outcome is not None
+    }
+
+
+def _young(booker: Booker, now_ns: int) -> list[Fill]:
+    return [fill for fill in booker.unsettled.values() if now_ns and fill.seen_ns >= now_ns - SETTLED_NS]
 
 
 def _doubt(young: list[Fill], booker: Booker) -> tuple[int, int]:
@@ -95,7 +106,7 @@ async def collateral_at(rest: Rest) -> int:
     Raises:
         NoAnswer: it does not tell.
     """
-    return await _balance(rest, "COLLATERAL")
+    return await balance_at(rest, "COLLATERAL")
 
 
 async def venue_standing(
@@ -119,8 +130,8 @@ async def venue_standing(
     wanted |= {key for key in tokens if key.window not in books.decided}
     ids = dict(tokens)
     for slug in sorted({key.window for key in wanted if key not in ids}):
-        ids |= await _tokens_of(rest, slug, conditions.get(slug, ""))
-    held = {key: await _balance(rest, f"CONDITIONAL&token_id={ids[key]}") for key in sorted(wanted) if key in ids}
+        ids |= await tokens_of(rest, slug, conditions.get(slug, ""))
+    held = {key: await balance_at(rest, f"CONDITIONAL&token_id={ids[key]}") for key in sorted(wanted) if key in ids}
     open_micros: dict[str, int] = {}
     for order in await rest.pages("/data/orders"):
         if isinstance(order, OrderUpdate):
@@ -132,7 +143,12 @@ async def venue_standing(
     return Standing("the venue", collateral, shares, owed, open_micros)
 
 
-async def _balance(rest: Rest, asset: str) -> int:
+async def balance_at(rest: Rest, asset: str) -> int:
+    """Ask the venue what we have of an asset, in the words of its query.
+
+    Raises:
+        NoAnswer: it does not tell.
+    """
     kind = int(rest.signature_type)
     reply = await rest.call("GET", "/balance-allowance", query=f"asset_type={asset}&signature_type={kind}")
     if reply.status == 404 and asset.startswith("CONDITIONAL"):
@@ -145,8 +161,12 @@ async def _balance(rest: Rest, asset: str) -> int:
         raise NoAnswer(f"GET /balance-allowance: {reply.message.balance[:40]!r} is no number") from error
 
 
-async def _tokens_of(rest: Rest, slug: str, condition_id: str) -> dict[TokenKey, str]:
-    """Ask for a window's token ids; none where the venue does not list it any more."""
+async def tokens_of(rest: Rest, slug: str, condition_id: str) -> dict[TokenKey, str]:
+    """Ask for a window's token ids; none where the venue does not list it any more.
+
+    Raises:
+        NoAnswer: it does not tell.
+    """
     if not condition_id:
         return {}
     reply = await rest.call("GET", f"/markets/{condition_id}", sealed=False)

@@ -45,7 +45,7 @@ class DayStatement:
     trades_micros: int = 0
     """Collateral from trading: sales less purchases, failed matches given back."""
     pairs_micros: int = 0
-    """Collateral from complete sets: merged less split."""
+    """Collateral from complete sets: turned back into it."""
     fees_micros: int = 0
     rebates_micros: int = 0
     redemptions_micros: int = 0
@@ -126,7 +126,7 @@ def _add(day: DayStatement, entry: Entry) -> None:
     elif kind in ("fill", "reversal"):
         day.trades_micros += collateral
         _add_trade(day, entry)
-    elif kind in ("merge", "split"):
+    elif kind == "merge":
         day.pairs_micros += collateral
     elif kind == "fee":
         day.fees_micros -= collateral
@@ -134,7 +134,7 @@ def _add(day: DayStatement, entry: Entry) -> None:
         day.rebates_micros += collateral
     elif kind == "redemption":
         day.redemptions_micros += collateral
-    if entry.window and kind in ("fill", "reversal", "fee", "merge", "split", "result"):
+    if entry.window and kind in ("fill", "reversal", "fee", "merge", "result"):
         _add_to_window(day, entry, usd)
 
 

@@ -31,6 +31,11 @@ RECONCILED_NS: Final = 30 * NS_PER_S
 DECIDED_NS: Final = 180 * NS_PER_S
 """A window that ended while nobody looked may have been paid already: who won is heard first."""
 
+OPENED_NS: Final = 30 * NS_PER_S
+"""How long a new session asks what the account holds before it gives up."""
+MERGED_NS: Final = 420 * NS_PER_S
+"""A merge that was under way at the end is known of by then, one way or another."""
+
 
 @dataclass(slots=True)
 class BooksWatch:
@@ -42,18 +47,32 @@ class BooksWatch:
     """Where the account can be asked about; None on paper."""
     gateway: Gateway | None
     goes_on: bool
-    """The session goes on from a journal."""
+    """The session goes on from a journal whose books were opened."""
 
     async def begin(self) -> None:
-        """Hold the books against the core, or book what is there when a session is new; before anything is sent."""
+        """Hold the books against the core, or book what is there when a session is new; before anything is sent.
+
+        Raises:
+            NoAnswer: the venue does not say what is there.
+        """
         if self.goes_on:
             assert self.shell.core is not None
             self._report(hold_against_core(self.book, self.shell.core.worlds), "the core")
         elif self.rest is not None:
+            await self._open(self.rest)
+
+    async def _open(self, rest: Rest) -> None:
+        """Ask what is there until it is told: books that were never opened would halt the next start."""
+        clock = self.shell.clock
+        until_ns = clock.now_ns() + OPENED_NS
+        while True:
             try:
-                await open_account(self.book, self.rest, self.shell.session, self.shell.clock.now_ns())
+                await open_account(self.book, rest, self.shell.session, clock.now_ns())
+                return
             except NoAnswer as error:
-                self._note({"books not opened": str(error)})
+                if clock.now_ns() >= until_ns:
+                    raise NoAnswer(f"the venue does not say what the account holds; start again: {error}") from error
+            await clock.sleep(WAIT_NS)
 
     async def run(self) -> None:
         """Hold the books against the venue once it has been reconciled; then see that they can be written."""
@@ -62,17 +81,25 @@ class BooksWatch:
             until_ns = clock.now_ns() + RECONCILED_NS
             while not self.gateway.counts["reconciliations"] and clock.now_ns() < until_ns:
                 await clock.sleep(WAIT_NS)
+            until_ns = clock.now_ns() + MERGED_NS
+            while self._is_merging() and clock.now_ns() < until_ns:
+                await clock.sleep(WAIT_NS)
             until_ns = clock.now_ns() + DECIDED_NS
             while self.book.ask(lambda books: books.is_awaiting_end(clock.now_ns())) and clock.now_ns() < until_ns:
                 await clock.sleep(WAIT_NS)
             while not await self.hold():
                 await clock.sleep(5 * WAIT_NS)
-        while not self.shell.halted_why:
+        while True:
             await clock.sleep(WAIT_NS)
             try:
                 self.book.complain()
             except LedgerError as error:
                 self.shell.halt(str(error))
+                return
+
+    def _is_merging(self) -> bool:
+        """Say whether a merge of before this start has not been told of: until then books and venue differ by it."""
+        return self.shell.core is not None and bool(self.shell.core.worlds["markets"][0]["merge_id"].any())
 
     async def hold(self) -> bool:
         """Hold the books against the venue and report; says whether the venue told all that is needed."""

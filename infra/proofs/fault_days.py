@@ -22,7 +22,7 @@ from infra.venue_next_door.server import VenueServer
 from infra.venue_next_door.source import generated
 from infra.warm import warm_core, warm_sides
 from state.events import Token, Word
-from state.params import default_params
+from state.params import Params, default_params
 from state.units import NS_PER_S
 
 SPEED: Final = 20.0
@@ -175,15 +175,18 @@ class Day:
 
 
 @asynccontextmanager
-async def a_day(scratch: Path, *, speed: float = SPEED, windows: int = 5, seed: int = 4) -> AsyncIterator[Day]:
+async def a_day(
+    scratch: Path, *, speed: float = SPEED, windows: int = 5, seed: int = 4, books: bool = False,
+    params: Params | None = None,
+) -> AsyncIterator[Day]:  # fmt: skip
     """Open a venue and the desk in it, a little before the first window opens; what takes seconds comes before."""
-    core = _warm_core()
+    core = _warm_core(default_params(EAGER) if params is None else params)
     market = _quiet_market(windows, seed)
     with DeskProcess() as process:
         await asyncio.to_thread(process.ready)
         async with (
             VenueServer.open(market, speed_ratio=speed, seed=seed, cash_micros=CASH_MICROS) as venue,
-            a_desk(venue, scratch / "desk", core, process) as desk,
+            a_desk(venue, scratch / "desk", core, process, books=books) as desk,
         ):
             yield Day(venue, desk, scratch)
 
@@ -201,11 +204,11 @@ def _quiet_market(windows: int, seed: int) -> Market:
     )  # fmt: skip
 
 
-def _warm_core() -> Core:
+def _warm_core(params: Params) -> Core:
     """Give a fresh core whose machine code is loaded: while that takes its seconds, no clock may run yet."""
     warm_core()
     warm_sides()
-    return Core(default_params(EAGER), CASH_MICROS)
+    return Core(params, CASH_MICROS)
 
 
 @dataclass(frozen=True, slots=True)

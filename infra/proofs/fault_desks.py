@@ -9,24 +9,28 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.clock import RehearsalClock
+from infra.clock import Clock
 from infra.feeds.frames import Wire
+from infra.ledger.session_books import session_books
 from infra.shell.core import COMMAND, Core
 from infra.shell.desk_process import DeskProcess
+from infra.shell.kill import KillSwitch
 from infra.shell.session import Session
 from infra.shell.shell import Shell
 from infra.streams.endpoints import EVERY
 from infra.streams.intake import Intake
 from infra.streams.life import Life
 from infra.streams.streams import Streams
+from infra.venue_next_door.engine import Engine
 from infra.venue_next_door.nouns import Account, PlacedOrder, Window
 from infra.venue_next_door.server import VenueServer
 from infra.venues.credentials import throwaway_key
+from infra.venues.gate import Gate
 from infra.venues.gateway import Gateway
 from infra.venues.heartbeat import Heartbeat
 from infra.venues.rest import Rest
@@ -79,20 +83,30 @@ class Remembering(Session):
         self.mandates.append((int(mandates["slot_id"][0]), seen_ns, Reason(int(mandates["reason_code"][0]))))
 
 
-@dataclass(slots=True)
-class Desk:
-    """A desk that runs; `core` is None for a hand."""
+class Next(Protocol):
+    """A venue next door, as far as who trades there looks into it."""
 
-    venue: VenueServer
+    @property
+    def clock(self) -> Clock:
+        """Give the clock that all share."""
+
+    @property
+    def engine(self) -> Engine:
+        """Give the venue itself."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Hand:
+    """Who places orders through the desk's own gateway, and what was heard of them; a core trades by itself, too."""
+
+    venue: Next
     shell: Shell
-    streams: Streams
     gateway: Gateway
-    heartbeat: Heartbeat
     journal: Remembering
     orders_count: int = 0
 
     @property
-    def clock(self) -> RehearsalClock:
+    def clock(self) -> Clock:
         """Give the clock that all share."""
         return self.venue.clock
 
@@ -100,16 +114,6 @@ class Desk:
     def account(self) -> Account:
         """Give the desk's account as the venue has it."""
         return self.venue.engine.accounts[self.gateway.news.api_key]
-
-    def life(self, wire: Wire) -> Life:
-        """Give what is counted of a wire."""
-        return self.streams.connections[wire].life
-
-    def notes_since(self, since_ns: int, word: str, wire: Wire) -> list[dict[str, Any]]:
-        """Give what the journal noted of a connection: `connected`, `disconnected`, `gap`."""
-        name = wire.name.lower()
-        found = [note for note in self.journal.notes if note.get("connection") == word and note.get("wire") == name]
-        return [note for note in found if note["at_ns"] >= since_ns]
 
     def rows_since(self, since_ns: int, *kinds: Kind) -> list[Any]:
         """Give kept rows of some kinds."""
@@ -151,7 +155,7 @@ class Desk:
         self, window: Window, price_bps: int, shares: float, *, token: Token = Token.UP, side: Side = Side.BUY,
         tif: TimeInForce = TimeInForce.GTC,
     ) -> int:  # fmt: skip
-        """Hand an order to the gateway, as the core would; gives its number."""
+        """Hand an order to the gateway, as the core would; gives its number. What may rest is post-only."""
         self.orders_count += 1
         command = np.zeros(1, COMMAND)
         told = {
@@ -161,6 +165,7 @@ class Desk:
         }  # fmt: skip
         for name, value in told.items():
             command[name] = value
+        self.journal.commands(command, self.clock.now_ns())
         self.gateway.send(command)
         return self.orders_count
 
@@ -169,6 +174,12 @@ class Desk:
         commands = np.zeros(len(orders), COMMAND)
         commands["act_code"], commands["order_id"] = Act.CANCEL, orders
         commands["slot_id"] = self.shell.slots.taken[window.slug]
+        self.gateway.send(commands)
+
+    def cancel_market(self, window: Window) -> None:
+        """Hand over one cancel for all that rests in a window."""
+        commands = np.zeros(1, COMMAND)
+        commands["act_code"], commands["slot_id"] = Act.CANCEL_MARKET, self.shell.slots.taken[window.slug]
         self.gateway.send(commands)
 
     def story_of(self, order_id: int) -> list[str]:
@@ -190,6 +201,24 @@ class Desk:
         return self.account.orders.get(self.hash_of(order_id))
 
 
+@dataclass(slots=True, kw_only=True)
+class Desk(Hand):
+    """One that runs over sockets; `shell.core` is None for a hand."""
+
+    streams: Streams
+    heartbeat: Heartbeat
+
+    def life(self, wire: Wire) -> Life:
+        """Give what is counted of a wire."""
+        return self.streams.connections[wire].life
+
+    def notes_since(self, since_ns: int, word: str, wire: Wire) -> list[dict[str, Any]]:
+        """Give what the journal noted of a connection: `connected`, `disconnected`, `gap`."""
+        name = wire.name.lower()
+        found = [note for note in self.journal.notes if note.get("connection") == word and note.get("wire") == name]
+        return [note for note in found if note["at_ns"] >= since_ns]
+
+
 def _said(row: Any) -> str:
     kind, shares = Kind(int(row["kind_code"])), int(row["amount_micros"]) / MICROS
     if kind is Kind.ORDER_CHANGED:
@@ -208,9 +237,13 @@ def _halt(shell: Shell, why: str) -> None:
 
 @asynccontextmanager
 async def a_desk(
-    venue: VenueServer, folder: Path, core: Core | None = None, process: DeskProcess | None = None
-) -> AsyncIterator[Desk]:
-    """Put a desk together as a live session does: `infra/shell/live.py`, with everything within reach."""
+    venue: VenueServer, folder: Path, core: Core | None = None, process: DeskProcess | None = None, *,
+    books: bool = False,
+) -> AsyncIterator[Desk]:  # fmt: skip
+    """Put a desk together as a live session does: `infra/shell/live.py`, with everything within reach.
+
+    With `books` it keeps them beside its journal, as a session does that trades.
+    """
     clock = venue.clock
     key = throwaway_key()
     signer = Signer(key, deposit_wallet_of(Signer(key).address))
@@ -219,6 +252,8 @@ async def a_desk(
     rest = Rest(venue.addresses.clob, clock, signer, None)
     async with AsyncExitStack() as stack:
         stack.callback(journal.close)
+        if books:
+            await stack.enter_async_context(session_books(journal, folder))
         await rest.open()
         stack.push_async_callback(rest.close)
         keys = await rest.derive()
@@ -228,24 +263,29 @@ async def a_desk(
             recorded=lambda order_id, order_hash: journal.note({"order": order_id, "hash": order_hash}, clock.now_ns()),
             answered=lambda *told: found[0].answered(*told),
             halted=lambda why: _halt(found[0], why),
+            gate=Gate(core.params, clock.now_ns()) if core is not None else None,
+            noted=lambda note: journal.note(note, clock.now_ns()),
         )  # fmt: skip
         stack.push_async_callback(gateway.close)
         shell = Shell(
             clock=clock, intake=intake, session=journal, core=core, door=gateway, news=gateway,
-            prepare=gateway.prepare, desk=process,
+            prepare=gateway.prepare, desk=process, hear_first=gateway.hear,
         )  # fmt: skip
         found.append(shell)
         stack.callback(shell.close)
         if core is not None:
             journal.begin(core, {"mode": "faults"}, clock.now_ns())
         wires = EVERY if core is not None else HAND_WIRES
-        heartbeat = Heartbeat(rest, clock)
+        KillSwitch(folder, gateway, rest, shell.halt)  # looks at the file whenever an order is about to leave
+        heartbeat = Heartbeat(rest, clock, lambda: gateway.is_killed())
         streams = await stack.enter_async_context(Streams(venue.addresses, clock, intake, keys, wires=wires))
         stop = asyncio.Event()
         lives = (shell.run(stop), gateway.run(), heartbeat.run())
         tasks = [asyncio.create_task(life) for life in lives]
         stack.push_async_callback(_end, tasks)
-        yield Desk(venue, shell, streams, gateway, heartbeat, journal)
+        yield Desk(
+            venue=venue, shell=shell, gateway=gateway, journal=journal, streams=streams, heartbeat=heartbeat
+        )  # fmt: skip
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

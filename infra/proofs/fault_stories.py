@@ -248,7 +248,7 @@ async def _clock_skew(day: Day) -> Seen:
     await day.until(lambda: desk.streams.skew.verdict is Verdict.GOOD, "the clocks are found together again", 150.0)
     if abs(offset_s - 5.0) > bound_s + 0.25:
         raise Unseen(f"the offset is found to be 5 s, not {offset_s:.2f} s give or take {bound_s:.2f} s")
-    desk.shell.halt("the clocks are together again", Word.RESUME)
+    desk.shell.say(Word.RESUME)
     resumed_ns = day.now_ns
     await day.until(lambda: not _halted(day) and _decides(day, resumed_ns), "the desk decides again once resumed")
     return Seen(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from evals.proof import Figure, Proof
-from infra.proofs.rehearsals import Progress, RehearsalFailed, end, state_of, venue
+from infra.proofs.rehearsals import Progress, RehearsalFailed, end, orders_at, venue
 from infra.shell.arming import LIVE_FILE
 from infra.venue_next_door.fault_script import FaultRefused
 from infra.venue_next_door.faults import Fault
@@ -80,6 +80,19 @@ CASES: Final[tuple[Case, ...]] = (
 )  # fmt: skip
 
 
+OBSERVES: Final = Case("not armed at all", "arm with: updown arm --limit-usd", 0)
+"""What the engine beside them says as it begins; it ends in order, and has sent nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A live session that nobody arms."""
+
+    folder: Path
+    child: "subprocess.Popen[bytes]"
+    errors: Path
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What came of a case."""
@@ -120,16 +133,19 @@ def tell_all(scratch: Path, progress: Progress, cases: Sequence[Case] = CASES) -
         file, place = stack.enter_context(venue(scratch, market="demo", speed=SPEED, windows=WINDOWS))
         leases = {"UPDOWN_LEASES": str(scratch / "leases"), KEY_VARIABLE: key}
         ordered = sorted(cases, key=lambda case: case.beside)
-        engine: Path | None = None
+        engine: Engine | None = None
         for number, case in enumerate(ordered):
             progress(number, len(ordered))
             if case.beside and engine is None:
                 engine = stack.enter_context(observing(scratch, file, leases))
             with switched(place, case.faults):
-                done = _run(_words(case, file, scratch / f"case-{number}", engine), leases | case.changed)
+                done = _run(
+                    _words(case, file, scratch / f"case-{number}", engine.folder if engine else None),
+                    leases | case.changed,
+                )
             found.append(_told(case, done, place))
         if engine is not None:
-            found.append(_watched(place))
+            found.append(_watched(engine, place))
     return found
 
 
@@ -142,17 +158,18 @@ def _words(case: Case, file: Path, journal: Path, engine: Path | None) -> list[s
 def _told(case: Case, done: "subprocess.CompletedProcess[str]", place: VenueFile) -> Told:
     said = [line for line in done.stderr.splitlines() if line.startswith("updown: ")]
     last = said[-1].removeprefix("updown: ") if said else "it said nothing"
-    return Told(case, last, done.returncode, _orders(place), len(said))
+    return Told(case, last, done.returncode, orders_at(place), len(said))
 
 
-def _watched(place: VenueFile) -> Told:
-    """Say that the engine which observed all the while sent nothing."""
-    case = Case("not armed at all", "observes", 0)
-    return Told(case, "it observes, and was ended without a word to trade", 0, _orders(place), 1)
-
-
-def _orders(place: VenueFile) -> int:
-    return sum(account["orders_count"] for account in state_of(place)["accounts"])
+def _watched(engine: "Engine", place: VenueFile) -> Told:
+    """End the engine that observed all the while: what it said of itself, how it ended, and that it sent nothing."""
+    lived = engine.child.poll() is None
+    said = [line.removeprefix("updown: ") for line in engine.errors.read_text(errors="replace").splitlines()]
+    observing = [line for line in said if line.startswith("observing ")]
+    engine.child.terminate()  # an end in order takes its time: it looks at the venue once more
+    engine.child.wait(UP_S)
+    line = observing[0] if observing and lived else (said or ["it said nothing"])[-1]
+    return Told(OBSERVES, line, engine.child.returncode, orders_at(place), len(observing))
 
 
 def _environment(changed: dict[str, str]) -> dict[str, str]:
@@ -200,8 +217,8 @@ def ask_admin(place: VenueFile, method: str, told: dict[str, Any] | None, query:
 
 
 @contextmanager
-def observing(scratch: Path, file: Path, changed: dict[str, str]) -> Iterator[Path]:
-    """Run a live session that nobody arms, for as long as the block lasts; gives its folder.
+def observing(scratch: Path, file: Path, changed: dict[str, str]) -> Iterator[Engine]:
+    """Run a live session that nobody arms, for as long as the block lasts.
 
     Raises:
         RehearsalFailed: it did not come up.
@@ -215,7 +232,7 @@ def observing(scratch: Path, file: Path, changed: dict[str, str]) -> Iterator[Pa
         )  # fmt: skip
     try:
         _wait(lambda: (folder / LIVE_FILE).exists(), child, scratch / "engine.err")
-        yield folder
+        yield Engine(folder, child, scratch / "engine.err")
     finally:
         end(child)
 

@@ -210,6 +210,7 @@ class _Posting:
         command["token_code"], command["side_code"], command["post_only"] = Token.UP, Side.BUY, True
         command["price_bps"], command["amount_micros"] = PRICE_BPS, SHARES * MICROS
         command["tif_code"] = TimeInForce.GTC
+        self.session.orders_leave = waits
         began_ns = monotonic_ns()
         self.session.commands(commands, at_ns)
         gateway.send(commands)

@@ -12,11 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from infra.proofs.nursery import Born, Nursery
 from infra.venue_next_door.files import VenueFile, read_venue_file
 from infra.version import ROOT
 
 UP_S: Final = 180.0
 POLL_S: Final = 0.05
+ANSWER_S: Final = 60.0
+"""A venue that plays fast on a busy machine answers late: that is no fault of whoever asks."""
 
 Progress = Callable[[int, int], None]
 
@@ -66,19 +69,28 @@ def venue(
 def state_of(place: VenueFile) -> dict[str, Any]:
     """Ask a venue's admin what it knows: accounts, ledger, connections, counts."""
     asked = urllib.request.Request(f"{place.admin}/state", headers={"Authorization": f"Bearer {place.token}"})
-    with urllib.request.urlopen(asked, timeout=10.0) as answer:
+    with urllib.request.urlopen(asked, timeout=ANSWER_S) as answer:
         told: dict[str, Any] = json.load(answer)
     return told
+
+
+def orders_at(place: VenueFile) -> int:
+    """Give how many orders a venue has ever had from anybody."""
+    return sum(int(account["orders_count"]) for account in state_of(place)["accounts"])
 
 
 class Desk:
     """A desk in a process of its own, trading at a venue next door."""
 
-    def __init__(self, venue_file: Path, journal: Path, *, name: str = "desk", more: Sequence[str] = ()) -> None:
-        """Start it; `more` are further words of `updown demo`."""
+    def __init__(
+        self, venue_file: Path, journal: Path, *, name: str = "desk", more: Sequence[str] = (),
+        nursery: Nursery | None = None,
+    ) -> None:  # fmt: skip
+        """Start it, or have it forked by a nursery; `more` are further words of `updown demo`."""
         self.journal = journal
         self.said = journal.parent / f"{name}.json"
-        self._child = _start(["demo", "--venue", str(venue_file), "--out", str(journal), "--json", *more], self.said)
+        words = ["demo", "--venue", str(venue_file), "--out", str(journal), "--json", *more]
+        self._child = _start(words, self.said) if nursery is None else nursery.bear(words, self.said)
 
     @property
     def is_over(self) -> bool:
@@ -121,7 +133,7 @@ class Desk:
         end(self._child)
 
 
-def end(child: "subprocess.Popen[bytes]") -> None:
+def end(child: "subprocess.Popen[bytes] | Born") -> None:
     """End a process: first politely."""
     if child.poll() is None:
         child.terminate()

@@ -21,7 +21,7 @@ RUNS_NAMED: Final = "UPDOWN_STORM_RUNS"
 """Environment variable that asks for another number of runs: at night, 20,000."""
 CHUNK: Final = 10
 LAWS: Final = (
-    "what is filled and offered at the venue never exceeds the limit (by the venue's books, at every order)",
+    "what can be lost by all that is held and offered never exceeds the limit (by the venue's books, at every order)",
     "no order is sent while trading is halted, nor after the close",
     "the venue's ledger balances at every second, and at the end the core has its cash to the micro",
     "at the end no order is open on either side",

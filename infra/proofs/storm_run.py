@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import heapq
 import itertools
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -40,9 +41,9 @@ from infra.venues.gate import Gate
 from infra.venues.gateway import Gateway
 from infra.venues.signing import Signer
 from infra.wallets import deposit_wallet_of
-from state.events import EVENT, Kind, Source, Word
+from state.events import EVENT, Kind, Source, Token, Word
 from state.params import Params, default_params
-from state.units import MICROS, NS_PER_MS, NS_PER_S
+from state.units import BPS, MICROS, NS_PER_MS, NS_PER_S
 
 CASH_MICROS: Final = 100_000 * MICROS
 STEP_NS: Final = 50 * NS_PER_MS
@@ -242,6 +243,7 @@ class Run:
             if now_ns - checked_ns >= NS_PER_S:
                 checked_ns = now_ns
                 self.engine.check()
+                self.hold_limit()
                 shell.tell(_chain_head(now_ns))
 
     def _step_ns(self) -> int:
@@ -260,9 +262,16 @@ class Run:
 
     # The laws.
 
+    def hold_limit(self) -> None:
+        """Hold what is at risk at the venue against the limit: when an order leaves, at every second, at the end."""
+        at_risk = at_risk_micros(self.engine.accounts.values())
+        if at_risk > int(self.params.position_micros) + MICROS // 100:
+            self.told.broken.append(f"{at_risk} micros at risk at the venue, beyond the limit")
+
     def _judge(self, shell: Shell, gateway: Gateway, account: Account) -> None:
         """Hold, after the calm, what the desk believes against what the venue has."""
         assert shell.core is not None
+        self.hold_limit()
         broken, world = self.told.broken, shell.core.world
         trades = list(account.trades.values())
         self.told.orders, self.told.doubts = len(account.orders), self.rest.doubts
@@ -329,24 +338,30 @@ class Referee(Gateway):
             if now_ns >= run.close_ns:
                 run.told.broken.append(f"order {command['order_id']} was sent after the close")
         super().send(commands)
-        at_risk = _at_risk(run.engine)
-        # A purchase that closes a position may cost as much again, and leaves complete sets.
-        most = int(run.params.position_micros) * (2 if run.params.may_exit_count else 1)
-        if at_risk > most + MICROS // 100:
-            run.told.broken.append(f"{at_risk} micros at risk at the venue, beyond the limit")
+        run.hold_limit()
 
 
-def _at_risk(engine: Engine) -> int:
-    """Add up what an account has paid and offered for shares, by the venue's own books."""
-    total = 0
-    for account in engine.accounts.values():
+def at_risk_micros(accounts: Iterable[Account]) -> int:
+    """Give the most that accounts can lose, by the venue's own books, whoever wins and whatever matches of their bids.
+
+    Shares of the winner pay a dollar, so complete sets are no risk. A trade that FAILED counts as it is more to our
+    favour: the order before us may have been sent on its word, before anybody knew better.
+    """
+    losses: dict[str, list[int]] = {}
+    for account in accounts:
         for trade in account.trades.values():
-            if trade.status != "FAILED":
-                total += trade.amount_micros * trade.price_bps // 10_000 + trade.fee_micros
+            loss = losses.setdefault(trade.order.window.slug, [0, 0])
+            cost = trade.amount_micros * trade.price_bps // BPS + trade.fee_micros
+            for winner in Token:
+                harm = cost - trade.amount_micros * (trade.order.token is winner)
+                loss[winner] += harm if trade.status != "FAILED" else min(harm, 0)
         for order in account.orders.values():
+            loss = losses.setdefault(order.window.slug, [0, 0])
             if order.is_open:
-                total += (order.amount_micros - order.matched_micros) * order.price_bps // 10_000
-    return total
+                rest = order.amount_micros - order.matched_micros
+                for winner in Token:
+                    loss[winner] += max(rest * order.price_bps // BPS - rest * (order.token is winner), 0)
+    return sum(max(0, *loss) for loss in losses.values())
 
 
 def play(seed: int, folder: Path) -> Told:

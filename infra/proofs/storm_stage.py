@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -73,15 +73,22 @@ class DirectRest(Rest):
             await self._hand.sleep(self.weather.travel_ns(self._hand.now_ns()))
 
     async def _ask(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> web.Response:
-        request = make_mocked_request(method, target, headers=headers, app=self._app)
-        payload = StreamReader(request.protocol, 1 << 20, loop=asyncio.get_running_loop())
-        payload.feed_data(body)
-        payload.feed_eof()
-        request = request.clone()
-        request._payload = payload
-        response = await self._app._handle(request)
-        assert isinstance(response, web.Response)
-        return response
+        return await ask_app(self._app, method, target, headers, body)
+
+
+async def ask_app(
+    app: web.Application, method: str, target: str, headers: Mapping[str, str], body: bytes
+) -> web.Response:
+    """Ask a server's application, without a socket."""
+    request = make_mocked_request(method, target, headers=dict(headers), app=app)
+    payload = StreamReader(request.protocol, 1 << 20, loop=asyncio.get_running_loop())
+    payload.feed_data(body)
+    payload.feed_eof()
+    request = request.clone()
+    request._payload = payload
+    response = await app._handle(request)
+    assert isinstance(response, web.Response)
+    return response
 
 
 class FusedRunner:

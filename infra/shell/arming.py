@@ -10,6 +10,7 @@ import math
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +21,9 @@ from numpy.typing import NDArray
 
 from infra.clock import monotonic_ns
 from infra.feeds.frames import READ_ERRORS
+from infra.private_files import is_running, write_private
 from infra.shell.kill import KILL_FILE
-from infra.shell.restart import ENDS
+from infra.shell.restart import BEFORE
 from infra.shell.shell import Shell
 from infra.venues.gateway import Gateway
 from state.events import EVENT, Kind, Source, Word
@@ -39,7 +41,8 @@ HOURS: Final = 12.0
 OBSERVING: Final = "observe"
 DISARMED: Final = "disarmed"
 RAN_OUT: Final = "the arming ran out"
-_OURS: Final = (OBSERVING, DISARMED, RAN_OUT)
+UNARMED: Final = (OBSERVING, DISARMED, RAN_OUT)
+"""Why a session orders nothing though no halt stands."""
 
 Rows = NDArray[Any]
 
@@ -52,16 +55,10 @@ class ArmingRefused(Exception):
 class Armed:
     """What an operator has allowed."""
 
-    limit_usd: float
+    limit_micros: int
     """The most that may be at risk over all windows."""
-    session_id: str
     until_ns: int
     """By the session's clock."""
-
-    @property
-    def limit_micros(self) -> int:
-        """Give the limit in micros."""
-        return int(self.limit_usd * MICROS)
 
 
 class LiveSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,13 +103,9 @@ _ANSWER: Final = msgspec.json.Decoder(Answer)
 
 
 def words_for(arm: bool, limit_micros: int, *, resume: bool = False) -> Rows:
-    """Give the words that the core hears: ARM with its limit, or DISARM; before them RESUME where that is wanted.
-
-    A core that knows neither word is halted and resumed instead; the limit is then the gate's alone to hold.
-    """
-    known = Word.__members__
+    """Give the words that the core hears: ARM with its limit, or DISARM; before them RESUME where that is wanted."""
     words = [Word.RESUME] if resume else []
-    words.append(known.get("ARM", Word.RESUME) if arm else known.get("DISARM", Word.HALT))
+    words.append(Word.ARM if arm else Word.DISARM)
     rows = np.zeros(len(words), EVENT)
     rows["kind_code"], rows["source_code"], rows["code_id"] = Kind.OPERATOR_SAID, Source.OURSELVES, words
     rows["ref_id"][-1] = limit_micros if arm else 0
@@ -143,14 +136,11 @@ class Arming:
     _shell: Shell | None = None
     _gateway: Gateway | None = None
     _halt_before: str = ""
-    """Why the core stood halted when this session began, other than by an arming; lifted only on request."""
+    """Why the core stands halted, other than by an arming; no arming or disarming makes it forgotten."""
 
     def observe(self, shell: Shell, gateway: Gateway | None) -> None:
         """Begin disarmed, whatever stood before this start, and say in the folder that we can be armed."""
         self._shell, self._gateway = shell, gateway
-        before = shell.halted_why.removesuffix(" (before this start)")
-        if before not in ("", ENDS, *_OURS):
-            self._halt_before = before
         self._disarm(OBSERVING)
         for name in (REQUEST_FILE, ANSWER_FILE):
             (self.folder / name).unlink(missing_ok=True)
@@ -158,7 +148,7 @@ class Arming:
             session_id=self.session_id, pid=os.getpid(), address=self.address, venue=self.venue,
             least_micros=self.least_micros, most_micros=self.most_micros,
         )  # fmt: skip
-        write_private(self.folder / LIVE_FILE, told)
+        write_private(self.folder / LIVE_FILE, _line(told))
 
     async def run(self) -> None:
         """Look for the operator's words, until cancelled; then take back what says that we can be armed."""
@@ -185,8 +175,9 @@ class Arming:
             answer = Answer(nonce=request.nonce, taken=True, words=words)
         except ArmingRefused as error:
             answer = Answer(nonce=error.args[1] if len(error.args) > 1 else "", taken=False, words=str(error.args[0]))
-        file.unlink(missing_ok=True)
-        write_private(self.folder / ANSWER_FILE, answer)
+        with suppress(OSError):  # what cannot be taken away is refused again, and again
+            file.unlink()
+        write_private(self.folder / ANSWER_FILE, _line(answer))
 
     def _do(self, request: Request) -> str:
         shell = self._shell
@@ -197,19 +188,19 @@ class Arming:
             self._disarm(DISARMED)
             return "disarmed: nothing but cancels leaves"
         if (self.folder / KILL_FILE).exists():
-            raise ArmingRefused("killed: lift that first, with `updown kill --lift`", request.nonce)
+            raise ArmingRefused(_killed(self.folder), request.nonce)
         if self._gateway is not None and self._gateway.halt_why:
             why = f"the gateway has stopped for good: {self._gateway.halt_why}; mend that and start again"
             raise ArmingRefused(why, request.nonce)
         limit_micros = self._judged(request)
-        halted = self._halt_before or (shell.halted_why if shell.halted_why not in ("", ENDS, *_OURS) else "")
+        halted = self._halt_stands()
         if halted and not request.resume:
             raise ArmingRefused(f"halted: {halted}; look into it, then arm with --resume", request.nonce)
         until_ns = shell.clock.now_ns() + round(request.for_s * NS_PER_S)
-        self.armed = Armed(limit_micros / MICROS, self.session_id, until_ns)
+        self.armed = Armed(limit_micros, until_ns)
         self._halt_before = shell.halted_why = ""
         if self._gateway is not None and self._gateway.gate is not None:
-            self._gateway.gate.arm(limit_micros)
+            self._gateway.gate.arm(limit_micros, until_ns)
         self._say({"armed": limit_micros, "until_ns": until_ns, "lifted": halted})
         shell.tell(words_for(True, limit_micros, resume=bool(halted)))
         return f"armed: at most ${limit_micros / MICROS:,.2f} at risk, for {request.for_s / 3600:g} h, at {self.venue}"
@@ -233,9 +224,16 @@ class Arming:
         self.armed = None
         if self._gateway is not None and self._gateway.gate is not None:
             self._gateway.gate.disarm()
+        self._halt_before = self._halt_stands()
         shell.halted_why = self._halt_before or why
         self._say({"disarmed": why})
         shell.tell(words_for(False, 0))
+
+    def _halt_stands(self) -> str:
+        """Say why the core is halted for more than want of an arming; empty when it is not."""
+        assert self._shell is not None
+        why = self._shell.halted_why.removesuffix(BEFORE)
+        return self._halt_before if why in ("", *UNARMED) else why
 
     def _say(self, note: dict[str, Any]) -> None:
         shell = self._shell
@@ -245,27 +243,29 @@ class Arming:
             self.told(", ".join(f"{name} {value}" for name, value in note.items() if value))
 
 
+def _killed(folder: Path) -> str:
+    return f"{folder / KILL_FILE}: killed; look into it, then lift that with `updown kill --lift --journal {folder}`"
+
+
 # Files.
 
 
-def write_private(file: Path, told: msgspec.Struct) -> None:
-    """Write a file whole or not at all, for its owner alone."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as out:
-        out.write(msgspec.json.encode(told) + b"\n")
-    beside.replace(file)
+def _line(told: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(told) + b"\n"
 
 
 def _read_request(file: Path) -> Request:
     """Read a request, if nobody but our own user can have written it."""
-    handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
-    with os.fdopen(handle, "rb") as source:
-        about = os.fstat(handle)
-        if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) & 0o077:
-            raise ArmingRefused("a request that others could have written; use `updown arm`")
-        raw = source.read(4096)
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as source:
+            about = os.fstat(handle)
+            if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) & 0o077:
+                raise ArmingRefused("a request that others could have written; use `updown arm`")
+            raw = source.read(4096)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ArmingRefused(f"a request that this session cannot read ({why}); run updown as its own user") from None
     try:
         return _REQUEST.decode(raw)
     except READ_ERRORS:
@@ -282,11 +282,11 @@ def session_in(folder: Path) -> LiveSession:
         ArmingRefused: none does.
     """
     try:
-        told = _SESSION.decode((folder / LIVE_FILE).read_bytes())
-        os.kill(told.pid, 0)
+        told: LiveSession | None = _SESSION.decode((folder / LIVE_FILE).read_bytes())
     except (OSError, *READ_ERRORS):
-        raise ArmingRefused(f"{folder}: no live session runs here; start one with `updown live --journal {folder}`"
-                            ) from None  # fmt: skip
+        told = None
+    if told is None or not is_running(told.pid):
+        raise ArmingRefused(f"{folder}: no live session runs here; start one with `updown live --journal {folder}`")
     return told
 
 
@@ -297,15 +297,18 @@ async def ask_session(
     """Hand a word to the session in a folder and give its answer.
 
     Raises:
-        ArmingRefused: no session runs there, it refuses, or it does not answer; then the word is taken back.
+        ArmingRefused: the file KILL lies there, no session runs there, it refuses, or it does not answer; then the
+            word is taken back.
     """
+    if arm and (folder / KILL_FILE).exists():
+        raise ArmingRefused(_killed(folder))  # also where nobody runs: a session that starts here stays dead
     session = session_in(folder)
     request = Request(
         nonce=os.urandom(8).hex(), session_id=session.session_id, arm=arm, limit_usd=limit_usd, for_s=hours * 3600.0,
         resume=resume,
     )  # fmt: skip
     (folder / ANSWER_FILE).unlink(missing_ok=True)
-    write_private(folder / REQUEST_FILE, request)
+    write_private(folder / REQUEST_FILE, _line(request))
     until_ns = monotonic_ns() + int(patience_s * NS_PER_S)
     while monotonic_ns() < until_ns:
         answer = _read_answer(folder / ANSWER_FILE)

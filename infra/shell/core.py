@@ -13,7 +13,7 @@ from graph.mandates import number_mandate
 from graph.views import take_view
 from graph.worlds import new_world
 from state.desk import Decision, Mandate
-from state.orders import Act, Command
+from state.orders import COMMANDS, Act, Command
 from state.params import Params
 from state.records import layout, rows
 from state.rulebook import REGISTRY
@@ -21,7 +21,6 @@ from state.world import SLOTS, World
 
 Rows = NDArray[Any]
 
-COMMANDS: Final = 64
 ASKED: Final = 1024
 """Runs of the desk that are remembered until their mandate has come or been overtaken."""
 _ASK: Final = int(Act.ASK)

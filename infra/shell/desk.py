@@ -50,7 +50,6 @@ class Desk:
         self._busy: set[int] = set()
         self._next: dict[int, Asked] = {}
         self._closed = False
-        self.runs_count = 0
         self.coalesced_count = 0
         process.listen(self._heard, fail)
 
@@ -92,7 +91,6 @@ class Desk:
         mandates = np.frombuffer(bytearray(answer.mandate), MANDATE)
         for name in NUMBERED:
             mandates[name][0] = asked.decision["mandate"][name][0]
-        self.runs_count += 1
         self._busy.discard(asked.slot)
         self._deliver(mandates)
         waiting = self._next.pop(asked.slot, None)

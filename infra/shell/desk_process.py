@@ -12,9 +12,10 @@ import sys
 import tempfile
 from collections.abc import Callable
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import IO, Any, Final, Protocol
 
 import msgspec
 
@@ -50,8 +51,40 @@ class DeskFault(RuntimeError):
     """The desk's process failed or is gone; the session stops, and starting again is recovering."""
 
 
+class Process(Protocol):
+    """As much of `subprocess.Popen` as is needed here."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | Any:
+        """Give the exit code, once it has ended."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; raises `subprocess.TimeoutExpired`."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
 Heard = Callable[[Answer], None]
 Failed = Callable[[DeskFault], None]
+
+
+def spawned(said: IO[bytes]) -> "tuple[Connection[Any, Any], Process]":
+    """Start the process; gives our end of the pipe, and the process."""
+    pipe, theirs = Pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "infra.shell.desk_worker", str(theirs.fileno())],
+        cwd=ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=said, start_new_session=True,
+    )  # fmt: skip
+    theirs.close()
+    return pipe, process
+
+
+begin: "Callable[[IO[bytes]], tuple[Connection[Any, Any], Process]]" = spawned
+"""How the process is begun; a desk that was forked with everything loaded has its own forked, too."""
 
 
 class DeskProcess:
@@ -60,13 +93,7 @@ class DeskProcess:
     def __init__(self) -> None:
         """Start it; `ready` waits until it can answer without delay."""
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        self._pipe, theirs = Pipe()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "infra.shell.desk_worker", str(theirs.fileno())],
-            cwd=ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=self._said, start_new_session=True,
-        )  # fmt: skip
-        theirs.close()
+        self._pipe, self._process = begin(self._said)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tickets = itertools.count(1)
         self._encoder = msgspec.msgpack.Encoder()
@@ -139,11 +166,7 @@ class DeskProcess:
         if self._pipe.closed:
             return
         self._pipe.close()
-        try:
-            self._process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._end()
         self._said.close()
 
     def _hear(self, heard: Heard, failed: Failed) -> None:
@@ -156,11 +179,22 @@ class DeskProcess:
         self._cpu_s = answer.cpu_s
         if answer.fault:
             failed(DeskFault(f"the LangGraph desk failed: {answer.fault}"))
-        else:
+            return
+        try:
             heard(answer)
+        except Exception as error:  # boundary: the loop would only log it, and the session go on without mandates
+            failed(DeskFault(f"an answer of the desk's cannot be used: {type(error).__name__}: {error}"))
+
+    def _end(self) -> None:
+        """See the process ended: what has closed its end of the pipe answers nothing more."""
+        try:
+            self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def _gone(self) -> DeskFault:
-        self._process.wait(END_S)
+        self._end()
         self._said.seek(0)
         last = self._said.read().decode(errors="replace").strip().splitlines()[-1:] or ["it gave no reason"]
         return DeskFault(f"the desk's process ended with code {self._process.returncode}: {last[0]}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from infra.clock import monotonic_ns
 from infra.hedge.hedge_watch import HedgeWatch
-from infra.shell.restart import ENDS
+from infra.shell.arming import UNARMED
 from infra.shell.shell import Shell
 from infra.streams.life import Health
 from infra.streams.streams import Streams
@@ -46,6 +46,8 @@ class Face:
     shell: Shell | None = None
     streams: Streams | None = None
     hedge: HedgeWatch | None = None
+    left: str = ""
+    """What may still rest at the venue after a stop, in words; empty when all was seen gone."""
     _decisions: deque[DecisionShown] = field(default_factory=lambda: deque(maxlen=KEPT))
     _told: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
     _said: Said = field(default_factory=Said)
@@ -59,7 +61,7 @@ class Face:
         """Take in whom to watch; a hedge tells by itself what it trades."""
         self.shell, self.hedge = shell, hedge
         if hedge is not None:
-            hedge.tell = self._tell
+            hedge.tell = self.tell
 
     # What the shell tells.
 
@@ -67,7 +69,7 @@ class Face:
         """Hear rows that may matter to people."""
         self.tally.rows(worlds, events)
         for row in events:
-            self._tell(told_row(row, self._slugs()))
+            self.tell(told_row(row, self._slugs()))
 
     def commands(self, commands: Rows) -> None:
         """Hear commands that go to the venue."""
@@ -76,7 +78,7 @@ class Face:
             shown = shown_command(command, self._slugs().get(int(command["slot_id"]), ""))
             if shown is not None:
                 self._decisions.append(shown)
-            self._tell(told_command(command, self._slugs()))
+            self.tell(told_command(command, self._slugs()))
 
     def mandates(self, mandates: Rows) -> None:
         """Hear a mandate; one that stands aside for the same reason as its market's last is not said again."""
@@ -86,10 +88,11 @@ class Face:
             return
         self._last_aside[slot] = why
         self._decisions.append(shown_mandate(mandates, self._slugs().get(slot, "")))
-        self._tell(told_mandate(mandates, self._slugs()))
+        self.tell(told_mandate(mandates, self._slugs()))
 
-    def _tell(self, line: str | None) -> None:
-        if line is None:
+    def tell(self, line: str | None) -> None:
+        """Say a line, where there is one and somebody reads lines."""
+        if not line:
             return
         self._told.append(line)
         if self.say is not None and self.screen is None:
@@ -179,7 +182,9 @@ class Face:
         )  # fmt: skip
         if self.hedge is not None:
             told["hedge"] = self.hedge.told()
-        if shell.halted_why and shell.halted_why != ENDS:
+        if self.left:
+            told["left"] = self.left
+        if shell.halted_why not in ("", *UNARMED):
             told["halted"] = shell.halted_why
         return told
 

@@ -13,9 +13,9 @@ from infra.hedge.hedge_watch import HedgeWatch
 from infra.hedge.perp import PaperPerp, PerpLeg
 from infra.hedge.settings import PAPER, HedgeSettings
 from infra.hedge.target import Exposure, Touch
+from infra.plain_memory import plain
 from infra.shell.restart import Start
 from infra.shell.shell import Shell
-from infra.terminal.memory import plain
 from state.events import Asset
 
 ASSET: Final = Asset.BTC

@@ -10,8 +10,8 @@ but a rehearsal's throw-away one.
 import asyncio
 import hmac
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from aiohttp import web
 
 from infra.addresses import Addresses
 from infra.clock import WALL, Clock, RehearsalClock, monotonic_ns
+from infra.private_files import write_private
 from infra.venues.credentials import Secret
 from infra.venues.gateway import Gateway
 from infra.venues.pulling import Pulled, pull_everything
@@ -31,13 +32,10 @@ from state.units import NS_PER_MS
 KILL_FILE: Final = "KILL"
 SWITCH_FILE: Final = "switch.json"
 KEY_FILE: Final = "demo.key"
-MODE: Final = 0o600
 LOOK_S: Final = 0.1
 """Real seconds between two looks at the file."""
 OVERDUE_NS: Final = 250 * NS_PER_MS
 """A look older than this, in real time, does not count for an order that is about to leave."""
-KILL_WORD: Final = Word.__members__.get("KILL", Word.HALT)
-"""What the core is told: the word of its own for it, where it knows one."""
 
 Say = Callable[[str], None]
 Note = Callable[[dict[str, Any]], None]
@@ -54,6 +52,8 @@ class SwitchFile:
     mode: str
     addresses: Addresses
     wallet: str
+    address: str = ""
+    """Of the account that signs."""
     signature_type: int
     origin_ns: int = 0
     started_ns: int = 0
@@ -90,18 +90,6 @@ def read_switch_file(folder: Path) -> SwitchFile:
         raise SwitchFileRefused(f"{file}: no session's switch file ({error}); start the session again") from error
 
 
-def write_private(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all, for its owner only."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
-    with os.fdopen(handle, "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    beside.replace(file)
-
-
 def leave_kill_file(folder: Path, why: str) -> Path:
     """Leave the file that keeps a desk dead; one that is there stays as it is."""
     file = folder / KILL_FILE
@@ -132,7 +120,6 @@ class KillSwitch:
         """Not empty: killed."""
         self.pulled: Pulled | None = None
         """What came of the orders, once that is known."""
-        self.looks_count = 0
         self._looked_ns = -OVERDUE_NS
         self._pulling: asyncio.Task[Pulled] | None = None
         gateway.is_killed = self.is_killed
@@ -146,7 +133,6 @@ class KillSwitch:
     def look(self) -> None:
         """Look at the file; stops the desk when it is there, and only notes that it is gone."""
         self._looked_ns = monotonic_ns()
-        self.looks_count += 1
         try:
             raw: bytes | None = (self._folder / KILL_FILE).read_bytes()
         except FileNotFoundError:
@@ -159,7 +145,7 @@ class KillSwitch:
                 self.why = ""
             self.stop(_reason(raw))
         elif self.why:
-            self._lift()
+            self.lift()
 
     def stop(self, why: str) -> None:
         """Stop the desk now; what rests is pulled by `run`."""
@@ -169,9 +155,10 @@ class KillSwitch:
         if self._gateway.gate is not None:
             self._gateway.gate.kill(why)
         self._tell({"killed": why})
-        self._gateway.soon(self._halt, f"killed: {why}", KILL_WORD)
+        self._gateway.soon(self._halt, f"killed: {why}", Word.KILL)
 
-    def _lift(self) -> None:
+    def lift(self) -> None:
+        """Undo a kill, also one that a session before this died of; what may trade then has to be armed."""
         self.why = ""
         if self._gateway.gate is not None:
             self._gateway.gate.lift()
@@ -257,7 +244,8 @@ class SwitchApi:
 @asynccontextmanager
 async def kill_switch(
     switch: KillSwitch, folder: Path, *, mode: str, addresses: Addresses, clock: Clock, wallet: str,
-    signature_type: int, key: Secret | None,
+    signature_type: int, key: Secret | None, address: str = "",
+    begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]] = asyncio.create_task,
 ) -> AsyncIterator[KillSwitch]:  # fmt: skip
     """Keep a switch alive: the file is watched, the call is served, and a file says how.
 
@@ -272,6 +260,8 @@ async def kill_switch(
         wallet: Whose money is spent; empty for the key's own account.
         signature_type: What kind of wallet.
         key: Of a demo.
+        address: Of the account that signs, so that nobody cancels for another with the key at hand.
+        begin: Lets the watch over the file run; by itself nobody is told when that fails.
     """
     token = os.urandom(24).hex()
     runner = web.AppRunner(SwitchApi(switch, token).app(), access_log=None)
@@ -287,16 +277,16 @@ async def kill_switch(
             else {}
         )
         told = {
-            "mode": mode, "addresses": addresses, "wallet": wallet, "signature_type": signature_type, **numbers,
+            "mode": mode, "addresses": addresses, "address": address, "wallet": wallet,
+            "signature_type": signature_type, **numbers,
             "api": f"http://127.0.0.1:{runner.addresses[0][1]}", "token": token, "pid": os.getpid(),
         }  # fmt: skip
         write_private(folder / SWITCH_FILE, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
         switch.look()
-        task = asyncio.create_task(switch.run())
+        task = begin(switch.run())
         yield switch
     finally:
         if task is not None:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.gather(task, return_exceptions=True)
         await runner.cleanup()

@@ -165,11 +165,6 @@ class Lease:
             raise
         return lease
 
-    @property
-    def fence(self) -> int:
-        """Give the fencing number: above that of every holder before."""
-        return self.holder.fence
-
     def release(self) -> None:
         """Give it back; more than once does no harm."""
         if self._handle < 0:

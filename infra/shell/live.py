@@ -1,10 +1,10 @@
 """Live sessions put together: live, demo, paper and record are the same parts with other doors and addresses."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,21 +16,25 @@ from infra.clock import Clock, monotonic_ns
 from infra.hedge.ccxt_perp import HedgeKeys
 from infra.hedge.hedge_watch import HedgeWatch
 from infra.hedge.settings import HedgeSettings
-from infra.ledger.ledger_book import LedgerBook
+from infra.ledger.ledger_book import DEPOSITED, LedgerBook
 from infra.ledger.session_books import session_books
 from infra.ledger.watching import BooksWatch
-from infra.shell.arming import Arming
+from infra.plain_memory import SPANS, slug_of
+from infra.shell.arming import Arming, words_for
 from infra.shell.core import COMMAND, Core
 from infra.shell.desk_process import DeskProcess
+from infra.shell.ending import see_pulled, stopped_by_signals, wind_down
 from infra.shell.face import Face
 from infra.shell.gate_start import gate_from
 from infra.shell.hedging import hedge_of
 from infra.shell.kill import KillSwitch, kill_switch
 from infra.shell.paper import PaperVenue
-from infra.shell.payouts import payouts, see_paid, witness_of
-from infra.shell.restart import ENDS, Start, ended_orders, resume, start_from
+from infra.shell.parts import begin_part
+from infra.shell.payouts import payouts, resume_merges, witness_of
+from infra.shell.restart import Start, ended_orders, hold_journal, resume, start_from
 from infra.shell.session import Session
 from infra.shell.shell import Door, News, Shell
+from infra.shell.wallet_day import WalletBooks
 from infra.streams.endpoints import EVERY, PRIVATE
 from infra.streams.intake import Intake
 from infra.streams.streams import Streams
@@ -40,9 +44,9 @@ from infra.venues.gateway import Gateway
 from infra.venues.heartbeat import Heartbeat
 from infra.venues.rest import Rest
 from infra.venues.secrets import Identity
+from infra.venues.settling import Settling
 from infra.venues.signing import Signer
-from state.events import EVENT, Asset, Kind, Source, Word
-from state.orders import OrderState
+from state.events import EVENT, Word
 from state.params import Params
 from state.units import NS_PER_S
 from state.world import Phase
@@ -50,8 +54,6 @@ from state.world import Phase
 Rows = NDArray[Any]
 
 WATCH_S: Final = 0.05
-FAREWELL_S: Final = 3.0
-"""How long a stop waits for the venue to take our orders out, in real time."""
 
 
 class NotNextDoor(Exception):
@@ -88,6 +90,10 @@ class Plan:
     """Off unless it is asked for."""
     hedge_keys: HedgeKeys | None = None
     """Of the perpetual's exchange, unless the hedge is on paper."""
+    wallet_books: WalletBooks | None = None
+    """The books of all sessions of the key of a live session: the day's loss is the wallet's, not the session's."""
+    resume: bool = False
+    """The operator lifts what halted the session before this start; a live one is armed with that instead."""
 
 
 async def live(plan: Plan, face: Face) -> None:
@@ -97,21 +103,30 @@ async def live(plan: Plan, face: Face) -> None:
         NotNextDoor: a demo's addresses lead off this machine.
         JournalForeign, JournalDamaged, JournalBusy: the folder cannot be gone on with.
         CredentialsRefused: the venue gives us no keys.
+        NoAnswer: it does not answer, or does not say what the account holds.
         LedgerDiffers, LedgerForeign, LedgerBusy: the books beside the journal cannot be gone on with.
         HedgeRefused: the hedge that is wanted does not fit this session.
+        DayUnknown: what other sessions of the wallet lost today is not known.
     """
     if plan.mode == "demo" and (abroad := plan.addresses.abroad()):
         where = f"{abroad[0]} = {getattr(plan.addresses, abroad[0])}"
         raise NotNextDoor(f"{where}: a demo sends orders to this machine only; take the file of `updown venue --write`")
     assert (plan.mode == "live") == (plan.arming is not None), "a live session, and no other, has to be armed"
     records = plan.mode == "record"
+    if not records:
+        hold_journal(plan.folder, about_of(plan))
     start = None if records else start_from(plan.folder, plan.params, plan.cash_micros)
     orders = start is not None and plan.mode in ("demo", "live")
     gate = gate_from(plan.folder, start.played, plan.params, plan.clock.now_ns()) if start and orders else None
+    if gate is not None and plan.arming is not None:
+        gate.disarm()  # what was armed before this start is not armed now
     session = Session(plan.folder, created_ns=plan.clock.now_ns(), code=plan.code)
+    session.orders_leave = orders
     try:
         async with AsyncExitStack() as stack:
             books = await stack.enter_async_context(session_books(session, plan.folder)) if start is not None else None
+            if plan.wallet_books is not None:
+                plan.wallet_books.enrol()
             await _live(plan, face, session, start, books, gate)
     finally:
         session.close()
@@ -140,32 +155,24 @@ async def _live(
         async with Streams(plan.addresses, plan.clock, intake, keys, wires=wires, seed=plan.seed) as streams:
             face.streams = streams
             _begin(plan, shell, session, start, gateway, streams)
-            if plan.arming is not None:
-                plan.arming.observe(shell, gateway)
+            _tell_of_before(plan, shell, face, gateway)
             if gateway is not None and rest is not None:
-                await stack.enter_async_context(_kill_switch(plan, shell, gateway, rest))
+                switch = await stack.enter_async_context(_kill_switch(plan, shell, gateway, rest))
+                if plan.mode == "demo" and not switch.why and _is_killed(shell):
+                    switch.lift()  # the file was taken away while nobody ran, and nobody has to arm play money
             watch = _books_watch(shell, books, rest, gateway, start)
             if watch is not None:
                 await watch.begin()
-            tasks = [asyncio.create_task(face.look()), asyncio.create_task(_watch(plan, shell, gateway, stop))]
-            if gateway is not None:
-                tasks.append(asyncio.create_task(gateway.run()))
-            who = plan.identity or plan.key
-            if books is not None and gateway is not None and rest is not None and who is not None:
-                opened = payouts(plan.addresses, shell, books, rest, who, plan.wallet)
-                settling = await stack.enter_async_context(opened)
-                gateway.merger = settling.merge
-                tasks.append(asyncio.create_task(see_paid(settling, shell)))
-            if watch is not None:
-                tasks.append(asyncio.create_task(watch.run()))
-            if hedge is not None:
-                tasks.append(asyncio.create_task(hedge.run()))
-            if plan.arming is not None:
-                tasks.append(asyncio.create_task(plan.arming.run()))
+            settling = await _settling(plan, stack, shell, books, gateway, rest, start)
+            lives = [face.look(), _watch(plan, shell, gateway, stop)]
+            lives += [part.run() for part in (gateway, settling, watch, hedge, plan.arming) if part is not None]
+            tasks = [begin_part(shell, life) for life in lives]
             try:
-                with _stopped_by_signals(stop):
+                with stopped_by_signals(stop):
                     await shell.run(stop)
-                await _wind_down(shell, gateway)
+                await wind_down(shell, gateway)
+                if gateway is not None and rest is not None:
+                    face.left = await see_pulled(shell, gateway, rest)
                 if watch is not None:
                     await watch.hold()
             finally:
@@ -174,6 +181,22 @@ async def _live(
                 await asyncio.gather(*tasks, return_exceptions=True)
                 if hedge is not None:
                     await hedge.end()
+
+
+async def _settling(
+    plan: Plan, stack: AsyncExitStack, shell: Shell, books: LedgerBook | None, gateway: Gateway | None,
+    rest: Rest | None, start: Start | None,
+) -> Settling | None:  # fmt: skip
+    """Open what fetches payouts and merges sets; None where nothing is ours to fetch."""
+    who = plan.identity or plan.key
+    if books is None or gateway is None or rest is None or who is None:
+        return None
+    opened = payouts(plan.addresses, shell, books, rest, who, plan.wallet)
+    settling = await stack.enter_async_context(opened)
+    gateway.merger = settling.merge
+    if start is not None:
+        resume_merges(settling, gateway, start)
+    return settling
 
 
 def _hedge(
@@ -188,18 +211,28 @@ def _hedge(
     )
 
 
+def _tell_of_before(plan: Plan, shell: Shell, face: Face, gateway: Gateway | None) -> None:
+    """Tell core, gate and people what still holds of earlier sessions: the wallet's day, a halt; none is armed."""
+    if plan.wallet_books is not None:
+        elsewhere = plan.wallet_books.elsewhere(plan.clock.now_ns())
+        shell.tell(elsewhere.row())
+        if elsewhere.undecided_micros:
+            face.tell(elsewhere.words)  # the row itself is told as any other
+    if shell.core is not None and shell.halted_why:
+        face.tell(still_halted(plan, shell.halted_why))
+    if plan.arming is not None:
+        plan.arming.observe(shell, gateway)
+
+
 @asynccontextmanager
 async def _account(
     plan: Plan, intake: Intake, shell: Callable[[], Shell], gate: Gate | None
 ) -> AsyncIterator[tuple[Gateway | None, Credentials | None, Rest | None]]:
     """Open the account at the venue that the plan's key stands for: who posts orders, keys for streams, its REST."""
-    if plan.identity is not None:
-        signer = plan.identity.signer()
-    elif plan.key is not None:
-        signer = Signer(plan.key, plan.wallet)
-    else:
+    if plan.identity is None and plan.key is None:
         yield None, None, None
         return
+    signer = _signer_of(plan)
     rest = Rest(plan.addresses.clob, plan.clock, signer, None)
     await rest.open()
     try:
@@ -217,7 +250,7 @@ async def _account(
             halted=lambda why: shell().halt(why), gate=gate,
             noted=lambda note: shell().session.note(note, plan.clock.now_ns()),
         )  # fmt: skip
-        heart = asyncio.create_task(Heartbeat(rest, plan.clock, lambda: gateway.is_killed()).run())
+        heart = begin_part(shell, Heartbeat(rest, plan.clock, lambda: gateway.is_killed()).run())
         try:
             yield gateway, keys, rest
         finally:
@@ -233,7 +266,10 @@ def _books_watch(
 ) -> BooksWatch | None:
     if books is None or start is None:
         return None
-    return BooksWatch(books, shell, rest, gateway, goes_on=start.played is not None)
+    played = start.played
+    # A session that ended before its books were opened has claimed nothing: it is as good as new.
+    goes_on = played is not None and (bool(played.placed) or any(DEPOSITED in note for note in played.notes))
+    return BooksWatch(books, shell, rest, gateway, goes_on=goes_on or (rest is None and played is not None))
 
 
 def _kill_switch(
@@ -243,20 +279,33 @@ def _kill_switch(
 
     def lifted() -> None:
         if plan.mode == "demo":
-            said = np.zeros(2, EVENT)
-            said["kind_code"], said["source_code"] = Kind.OPERATOR_SAID, Source.OURSELVES
-            said["code_id"] = Word.ARM, Word.RESUME
-            said["ref_id"][0] = plan.cash_micros  # play money: all of it may be risked
-            shell.halted_why = ""
-            shell.tell(said)
+            _lift(plan, shell)
 
     switch = KillSwitch(
         plan.folder, gateway, rest, shell.halt, lifted, lambda note: shell.session.note(note, plan.clock.now_ns())
     )
     return kill_switch(
-        switch, plan.folder, mode=plan.mode, addresses=plan.addresses, clock=plan.clock, wallet=plan.wallet,
+        switch, plan.folder, begin=partial(begin_part, shell), address=_signer_of(plan).address,
+        mode=plan.mode, addresses=plan.addresses, clock=plan.clock, wallet=plan.wallet,
         signature_type=int(rest.signature_type), key=plan.key,
     )  # fmt: skip
+
+
+def _lift(plan: Plan, shell: Shell) -> None:
+    """Let a session with play money, which nobody has to arm, trade again; after a kill all of it may be risked."""
+    shell.halted_why = ""
+    if shell.core is not None and int(shell.core.world["stops_mask"]) >> int(Word.KILL) & 1:
+        shell.tell(words_for(True, plan.cash_micros))
+    shell.say(Word.RESUME)
+
+
+def still_halted(plan: Plan, why: str) -> str:
+    """Say in a line that a session is halted from its start, why, and what lifts that."""
+    if plan.mode == "live":
+        mend = f"look into it, then `updown arm --limit-usd N --resume --journal {plan.folder}`"
+    else:
+        mend = "look into it, then start it with --resume"
+    return f"halted: {why}; nothing but cancels leaves; {mend}"
 
 
 def _door(plan: Plan, gateway: Gateway | None) -> tuple[Door | None, News | None]:
@@ -271,7 +320,7 @@ def _begin(
     plan: Plan, shell: Shell, session: Session, start: Start | None, gateway: Gateway | None, streams: Streams
 ) -> None:
     now_ns = plan.clock.now_ns()
-    about = {"mode": plan.mode, "speed_ratio": plan.clock.speed_ratio, "seed": plan.seed, "code": plan.code}
+    about = {"speed_ratio": plan.clock.speed_ratio, "seed": plan.seed, "code": plan.code, **about_of(plan)}
     if start is None:
         session.note({"recording": 1, "about": about}, now_ns)
         return
@@ -279,6 +328,9 @@ def _begin(
         session.begin(start.core, about, now_ns)
         return
     resume(shell, session, start.played, now_ns)
+    if plan.resume and plan.mode != "live" and shell.halted_why:
+        session.note({"resumed": shell.halted_why}, now_ns)
+        _lift(plan, shell)
     if gateway is not None:
         placed = np.frombuffer(bytearray(b"".join(start.played.placed)), COMMAND)
         told = np.concatenate(start.played.told) if start.played.told else np.zeros(0, EVENT)
@@ -289,17 +341,30 @@ def _begin(
         streams.follow(slug)
 
 
+def about_of(plan: Plan) -> dict[str, str]:
+    """Give what stays the same for as long as a journal is gone on with: mode, account and venue."""
+    about = {"mode": plan.mode}
+    if plan.mode in ("demo", "live"):
+        about |= {"account": _signer_of(plan).wallet, "clob": plan.addresses.clob}
+    return about
+
+
+def _signer_of(plan: Plan) -> Signer:
+    if plan.identity is not None:
+        return plan.identity.signer()
+    assert plan.key is not None, "who orders has a key"
+    return Signer(plan.key, plan.wallet)
+
+
+def _is_killed(shell: Shell) -> bool:
+    return shell.core is not None and int(shell.core.world["halted_code"]) == Word.KILL
+
+
 def unsettled(core: Core) -> list[str]:
     """Name the windows that the core still waits for, so that their ends are asked for after a restart."""
     markets = core.worlds["markets"][0]
-    found = []
-    for market in markets[np.isin(markets["phase_code"], (Phase.OPEN, Phase.CLOSED))]:
-        span_s = int(market["close_ns"] - market["open_ns"]) // NS_PER_S
-        length = {300: "5m", 900: "15m", 14_400: "4h"}.get(span_s)
-        if length is not None:
-            asset = Asset(int(market["asset_code"])).name.lower()
-            found.append(f"{asset}-updown-{length}-{int(market['open_ns']) // NS_PER_S}")
-    return found
+    waited = markets[np.isin(markets["phase_code"], (Phase.OPEN, Phase.CLOSED))]
+    return [slug_of(market) for market in waited if int(market["close_ns"] - market["open_ns"]) // NS_PER_S in SPANS]
 
 
 async def _watch(plan: Plan, shell: Shell, gateway: Gateway | None, stop: asyncio.Event) -> None:
@@ -313,45 +378,3 @@ async def _watch(plan: Plan, shell: Shell, gateway: Gateway | None, stop: asynci
             stop.set()
         if plan.seconds and monotonic_ns() - began_ns >= plan.seconds * NS_PER_S:
             stop.set()
-
-
-async def _wind_down(shell: Shell, gateway: Gateway | None) -> None:
-    """Pull every order and wait until the venue has said so, or as long as a stop may take."""
-    if shell.core is None:
-        return
-    shell.halt(ENDS, Word.PULL_ALL)
-    until_ns = monotonic_ns() + int(FAREWELL_S * NS_PER_S)
-    while monotonic_ns() < until_ns and has_open_orders(shell.core):
-        await shell.intake.wait(shell.clock.now_ns() + int(0.02 * NS_PER_S * shell.clock.speed_ratio))
-        shell.take(shell.intake.drain(64))
-    if gateway is not None:
-        await gateway.cancel_all()
-        shell.take(shell.intake.drain(1 << 20))
-
-
-def has_open_orders(core: Core) -> bool:
-    """Say whether any order of ours may still match."""
-    return bool((core.worlds["orders"][0]["state_code"] != OrderState.NONE).any())
-
-
-class _stopped_by_signals:
-    """Let Ctrl-C and SIGTERM ask for a graceful stop; a second one stops at once."""
-
-    def __init__(self, stop: asyncio.Event) -> None:
-        self._stop = stop
-
-    def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(each, self._asked, each)
-
-    def _asked(self, which: int) -> None:
-        asyncio.get_running_loop().remove_signal_handler(which)
-        self._stop.set()
-
-    def __exit__(self, *_: object) -> None:
-        loop = asyncio.get_running_loop()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.remove_signal_handler(each)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from state.events import EVENT
 from state.exchange import Exchange
-from state.orders import Command
+from state.orders import COMMANDS, Command
 from state.records import rows
 from tools.exchange import attend, open_exchange
 
@@ -27,14 +27,14 @@ class PaperVenue:
         """Open an account with play money."""
         self._exchanges = rows(Exchange, 1)
         open_exchange(self._exchanges[0], seed, cash_micros)
-        self._sent = rows(Command, OUTBOX)
+        self._sent = rows(Command, COMMANDS)
         self._sent_count = 0
         self._out = np.zeros(OUTBOX, EVENT)
 
     def send(self, commands: Rows) -> None:
         """Take commands; they leave with the next call of `follow`."""
         for row in range(len(commands)):
-            assert self._sent_count < OUTBOX, "more commands at once than one event can give"
+            assert self._sent_count < COMMANDS, "more commands at once than one event can give"
             self._sent[self._sent_count] = commands[row]
             self._sent_count += 1
 

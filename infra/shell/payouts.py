@@ -4,18 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import numpy as np
+
 from infra.addresses import Addresses
 from infra.clock import Clock
 from infra.ledger.ledger_book import LedgerBook
+from infra.plain_memory import slug_of
+from infra.shell.restart import Start
 from infra.shell.session import Session
 from infra.shell.shell import Shell
 from infra.venues.credentials import Secret
-from infra.venues.relaying import relayer_of
+from infra.venues.gateway import Gateway
+from infra.venues.relaying import DEADLINE_S, MARGIN_S, relayer_of
 from infra.venues.rest import Rest
 from infra.venues.secrets import Identity
 from infra.venues.settling import Settling
 from infra.venues.signing import KeyHolder, LocalKey, SignatureType
 from infra.venues.witness import Witness
+from state.units import NS_PER_S
 
 
 @asynccontextmanager
@@ -55,12 +61,20 @@ async def payouts(
             await relayer.close()
 
 
-async def see_paid(settling: Settling, shell: Shell) -> None:
-    """Watch over payouts until cancelled; a fault of ours stops the session, as any other part's does."""
-    try:
-        await settling.run()
-    except Exception as error:  # boundary: the shell raises it, and starting again is recovering
-        shell.fault = error
+def resume_merges(settling: Settling, gateway: Gateway, start: Start) -> None:
+    """Have it found out what came of merges that were under way when the session ended, and told to the core.
+
+    Their batches may be done for a while after they were signed, and nobody knows their numbers any more: so what the
+    venue holds is looked at, and that nothing was done is believed only when nothing can be done any more.
+    """
+    if start.played is None:
+        return
+    until_ns = start.played.last_seen_ns + (DEADLINE_S + MARGIN_S) * NS_PER_S
+    markets = start.core.worlds["markets"][0]
+    for slot in np.flatnonzero(markets["merge_id"]).tolist():
+        merge_id, micros = int(markets["merge_id"][slot]), int(markets["merge_micros"][slot])
+        found = settling.merged(slug_of(markets[slot]), micros, until_ns, "the session ended while it was under way")
+        gateway.resume_merge(slot, merge_id, found)
 
 
 def witness_of(session: Session, clock: Clock, shell: Callable[[], Shell]) -> Witness:

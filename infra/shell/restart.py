@@ -1,6 +1,7 @@
 """Start again where a session ended, however it ended: starting is recovering, there is no other way to begin."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 
 from infra.feeds.frames import Wire
 from infra.feeds.quotes import SOURCES
-from infra.journal.errors import JournalDamaged
+from infra.journal.errors import JournalDamaged, JournalForeign
 from infra.journal.segments import is_journal
 from infra.shell.core import COMMAND, Core
-from infra.shell.session import Played, Session, play_session
+from infra.shell.session import Played, Session, begun, play_session
 from infra.shell.shell import Shell
 from state.events import EVENT, FeedState, Kind, Source, Word
 from state.orders import OrderState, Reject
@@ -21,9 +22,10 @@ from state.params import Params
 
 Rows = NDArray[Any]
 
-ENDS: Final = "the session ends"
-"""Why a core was told to pull everything at a graceful stop; the next start lifts that, and no other halt."""
 _CONNECTED: Final = "connected"
+_HALTS: Final = (Word.HALT, Word.PULL_ALL, Word.KILL)
+"""What stands until an operator lifts it; DISARM is said anew at each start of a live session."""
+BEFORE: Final = " (before this start)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,27 @@ def start_from(folder: Path, params: Params, cash_micros: int) -> Start:
     return Start(played.core, played)
 
 
+def hold_journal(folder: Path, about: Mapping[str, str]) -> None:
+    """Refuse a journal of another mode, account or venue; a folder without a journal is as good as any.
+
+    Raises:
+        JournalForeign: what it tells of money, orders and positions is not true of this session.
+    """
+    if not is_journal(folder):
+        return
+    before = begun(folder).get("about", {})
+    for name, now in about.items():
+        if (then := before.get(name, "")) != now:
+            words = f"{name} {then or 'not named'}, and this session is of {name} {now}"
+            raise JournalForeign(f"{folder}: the journal is of {words}; name a new folder")
+
+
 def resume(shell: Shell, session: Session, played: Played, now_ns: int) -> None:
-    """Go on with a session: complete the journal, count connections on, and let every feed be down until it is back."""
+    """Go on with a session: complete the journal, count connections on, and let every feed be down until it is back.
+
+    A halt stands, however the session ended: its reason is taken from the journal. Only the word by which a session
+    leaves is taken back.
+    """
     if played.pending:
         # The core gave them; whether they left is unknown, and for orders the venue will be asked.
         session.commands(np.frombuffer(bytearray(b"".join(played.pending)), COMMAND), now_ns)
@@ -66,13 +87,17 @@ def resume(shell: Shell, session: Session, played: Played, now_ns: int) -> None:
     for row, (source, count) in enumerate(latest.items()):
         down["source_code"][row], down["ref_id"][row] = source, count
     shell.tell(down)
-    halts = [note["halted"] for note in played.notes if "halted" in note]
-    if halts and halts[-1] == ENDS:
-        said = np.zeros(1, EVENT)
-        said["kind_code"], said["source_code"], said["code_id"] = Kind.OPERATOR_SAID, Source.OURSELVES, Word.RESUME
-        shell.tell(said)
-    elif halts and int(played.core.world["halted_code"]):
-        shell.halted_why = f"{halts[-1]} (before this start)"
+    shell.say(Word.RETURN)
+    shell.halted_why = halted_before(played)
+
+
+def halted_before(played: Played) -> str:
+    """Say why a session stood halted when it was last heard of; empty when no more than an arming is missing."""
+    stops = int(played.core.world["stops_mask"])
+    if not any(stops >> int(word) & 1 for word in _HALTS):
+        return ""
+    reasons = [note["halted"] for note in played.notes if "halted" in note]
+    return f"{reasons[-1] if reasons else 'nobody wrote down why'}{BEFORE}"
 
 
 def generations(played: Played) -> dict[Wire, int]:

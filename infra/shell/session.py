@@ -20,7 +20,7 @@ from state.orders import Act
 from state.params import default_params
 from state.records import as_dict
 
-SESSION_VERSION: Final = 1
+SESSION_VERSION: Final = 2
 LAYOUTS: Final = {"Mandate": MANDATE, "Command": COMMAND}
 OF_ORDERS: Final = tuple(
     int(kind) for kind in (Kind.ORDER_CHANGED, Kind.FILLED, Kind.FILL_REVERSED, Kind.FILL_MINED, Kind.FILL_CONFIRMED)
@@ -59,8 +59,10 @@ class Session:
         self._given["source_code"] = Source.OURSELVES
         self.books: Books | None = None
         """Keeps the books of this session; a watcher would hear rows in another order when a venue answers at once."""
+        self.orders_leave = False
+        """Orders leave for a venue: they are made safe on disk as soon as they are written down."""
         self._safe: _Sync | None = None
-        """The last wish that all be safe on disk."""
+        """The wish that the orders written down last be safe on disk, if it was said."""
 
     @property
     def is_new(self) -> bool:
@@ -106,6 +108,10 @@ class Session:
     def commands(self, commands: Rows, now_ns: int) -> None:
         """Write down what the core commanded."""
         self.journal.append_commands(commands, now_ns)
+        if (commands["act_code"] == Act.PLACE).any():
+            self._safe = None
+            if self.orders_leave:
+                self._make_safe()
         if self.books is not None:
             self.books.commands(commands)
 
@@ -116,24 +122,26 @@ class Session:
         return digest
 
     async def safe(self) -> None:
-        """Return once everything written so far is safe on disk; who asks for the same waits for the same sync.
+        """Return once the orders written down so far are safe on disk; who asks for the same waits for the same sync.
 
-        To be asked for after an order is signed, not before: on two cores the threads that write and sign would only
-        take turns at the interpreter, and the order would be no sooner on its way.
+        The disk begins when an order is written down, and works while the order is signed: nothing that is added to it
+        on the way is lost with the power, for salt and hash follow from what was written.
 
         Raises:
             JournalFailed: it could not be written.
         """
-        sync = self._safe
-        if sync is None or sync.seq != self.journal.next_seq:
-            sync = self._safe = _Sync(asyncio.get_running_loop(), self.journal.next_seq)
-            self.journal.when_safe(sync.told)
+        sync = self._safe or self._make_safe()
         if not sync.is_done:
             waiter = asyncio.get_running_loop().create_future()
             sync.waiters.append(waiter)
             await waiter
         if sync.failed:
             raise JournalFailed(f"nothing leaves that is not written down, and writing failed: {sync.failed}")
+
+    def _make_safe(self) -> "_Sync":
+        sync = self._safe = _Sync(asyncio.get_running_loop())
+        self.journal.when_safe(sync.told)
+        return sync
 
     def close(self) -> None:
         """Write out, seal and let go."""
@@ -145,8 +153,6 @@ class _Sync:
     """One wish that all be safe on disk, and who waits for it."""
 
     loop: asyncio.AbstractEventLoop
-    seq: int
-    """The journal's number of what comes after it."""
     is_done: bool = False
     failed: str = ""
     waiters: list["asyncio.Future[None]"] = field(default_factory=list)

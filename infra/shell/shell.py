@@ -1,9 +1,7 @@
 """The shell: take in what comes, write it down, let the core decide, do what it commands; one loop, one thread."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -15,6 +13,7 @@ from infra.feeds.frames import Wire
 from infra.feeds.listings import Listing
 from infra.feeds.rows import RowsFull
 from infra.shell.core import Core, MandateDiffers, is_ask
+from infra.shell.counts import Counts
 from infra.shell.desk import Desk, Runner
 from infra.shell.latency import Latency, Span
 from infra.shell.session import Session
@@ -72,20 +71,6 @@ class Watcher(Protocol):
         """Hear a mandate, shape (1,)."""
 
 
-@dataclass(slots=True)
-class Counts:
-    """What the shell has done."""
-
-    frames: int = 0
-    rows: int = 0
-    commands: Counter[str] = field(default_factory=Counter)
-    windows_settled: int = 0
-    mandates: int = 0
-    stand_asides: Counter[tuple[int, int]] = field(default_factory=Counter)
-    """(gate, reason) -> how often."""
-    no_slot: int = 0
-
-
 class Shell:
     """One session of the desk, or of a recorder when there is no core."""
 
@@ -136,7 +121,7 @@ class Shell:
     # --- the loop
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Live until told to stop; then pull every order and write the last mark.
+        """Live until told to stop, or until a part fails; pulling orders and the last mark are the caller's.
 
         Raises:
             Whatever a part of ours failed with: the process stops, and starting again is recovering.
@@ -173,6 +158,8 @@ class Shell:
         elif what is What.ROWS:
             assert arrived.rows is not None
             arrived.rows["seen_ns"] = self._stamp(arrived.seen_ns)
+            if arrived.why:  # rows that halt the core say why
+                self._note_halt(arrived.why, Word.HALT)
             self._hear(arrived.rows)
         elif what is What.MANDATE:
             assert arrived.rows is not None
@@ -246,9 +233,8 @@ class Shell:
             self._watch(self._out, count)
 
     def _listed(self, listing: Listing, seen_ns: int) -> None:
-        known = (
-            self.core.slot_of(listing.open_ns, listing.asset, listing.close_ns - listing.open_ns) if self.core else -1
-        )
+        span_ns = listing.close_ns - listing.open_ns
+        known = self.core.slot_of(listing.open_ns, listing.asset, span_ns) if self.core else -1
         try:
             slot = self.slots.take(listing, known)
         except NoSlotFree:
@@ -387,13 +373,18 @@ class Shell:
 
     def halt(self, why: str, word: Word = Word.HALT) -> None:
         """Let the core stop trading, and say why; it pulls what rests."""
+        self._note_halt(why, word)
+        self.say(word)
+
+    def _note_halt(self, why: str, word: Word) -> None:
         self.halted_why = why
-        now_ns = self._stamp(self.clock.now_ns())
+        self.session.note({"halted": why, "word": word.name.lower()}, self._stamp(self.clock.now_ns()))
+
+    def say(self, word: Word) -> None:
+        """Let the core hear a word."""
         said = np.zeros(1, EVENT)
         said["kind_code"], said["source_code"], said["code_id"] = Kind.OPERATOR_SAID, Source.OURSELVES, word
-        said["at_ns"] = said["seen_ns"] = now_ns
-        self.session.note({"halted": why, "word": word.name.lower()}, now_ns)
-        self._hear(said)
+        self.tell(said)
 
     def _desk_failed(self, error: BaseException) -> None:
         self.fault = error

@@ -1,49 +1,16 @@
-"""The core's memory as readers at the edge see it: plain fields of one world, read where they lie and never written.
+"""What a screen reads off the core's memory: figures, words and depth, of plain fields that are never written."""
 
-NumPy's own record class answers every field in Python, some two microseconds each. The same bytes looked at as plain
-structures answer in a tenth of that, which is what keeps a whole screen below a millisecond.
-"""
-
-from functools import lru_cache
 from math import isfinite
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from infra.terminal.glance import DepthShown
-from state.events import Asset, Token
-from state.units import BPS, MICROS, MILL_BPS, NS_PER_S
+from state.events import Token
+from state.units import BPS, MICROS, MILL_BPS
 
 NEAR_MILLS: Final = 40
 """Four cents: as far from the touch as the desk's own view adds depth up."""
-
-SPANS: Final = {300: "5m", 900: "15m", 3_600: "1h", 14_400: "4h"}
-
-
-@lru_cache(maxsize=16)
-def plain_type(layout: np.dtype[Any]) -> np.dtype[Any]:
-    """Give the same layout without NumPy's record class, all the way down."""
-    if layout.subdtype is not None:
-        kind, shape = layout.subdtype
-        whole: np.dtype[Any] = np.dtype((plain_type(kind), shape))
-        return whole
-    if layout.names is None:
-        return layout
-    fields: Any = layout.fields
-    spec: Any = {
-        "names": list(layout.names),
-        "formats": [plain_type(fields[name][0]) for name in layout.names],
-        "offsets": [fields[name][1] for name in layout.names],
-        "itemsize": layout.itemsize,
-    }
-    bare: np.dtype[Any] = np.dtype(spec)
-    return bare
-
-
-def plain(rows: NDArray[Any]) -> NDArray[Any]:
-    """Look at rows of a record as plain structures: the same bytes, not a copy."""
-    return rows.view(plain_type(rows.dtype))
 
 
 def finite(value: Any) -> float | None:
@@ -64,13 +31,6 @@ def worded(kinds: Any, code: int) -> str:
         return str(kinds(code).name).lower().replace("_", " ")
     except ValueError:
         return f"code {code}"
-
-
-def slug_of(market: Any) -> str:
-    """Name a window as the venue would, from what the core knows of it."""
-    open_ns, close_ns = int(market["open_ns"]), int(market["close_ns"])
-    open_s, span_s = open_ns // NS_PER_S, (close_ns - open_ns) // NS_PER_S
-    return f"{worded(Asset, int(market['asset_code']))}-updown-{SPANS.get(span_s, f'{span_s}s')}-{open_s}"
 
 
 def best_of(ladder: Any) -> int | None:

@@ -77,22 +77,35 @@ def money_of(money: Any, positions: Sequence[tuple[int, PositionShown]], began_m
     )
 
 
+def losses_of(world: Any, slot: int, position: Any) -> tuple[int, int]:
+    """Give what a window loses at most if UP wins, and if DOWN does, in micros; fees to come are left out."""
+    paid = int(position["spent_micros"] + position["fees_micros"])
+    if_up, if_down = paid - int(position["up_micros"]), paid - int(position["down_micros"])
+    orders = world["orders"]
+    for order in orders[(orders["state_code"] != 0) & (orders["slot_id"] == slot)]:
+        cost = int(order["open_micros"]) * int(order["price_bps"]) // BPS
+        if order["token_code"] == Token.UP:  # it costs no more than it pays, should its own token win
+            if_down += cost
+        else:
+            if_up += cost
+    return if_up, if_down
+
+
 def limits_of(world: Any, money: MoneyShown, markets: NDArray[Any], book: float | None) -> tuple[LimitShown, ...]:
     """Give how much of each of the mission's limits is used, and of the strategy's own pause."""
     params = world["params"]
     costs, risky, lose_up, lose_down = [0.0], 0, 0, 0
-    for market in markets:
+    for slot, market in enumerate(markets):
         if int(market["phase_code"]) not in HELD:
             continue
         position = market["position"]
-        cost = sum(
-            int(value) for value in (position["spent_micros"], position["fees_micros"], market["pending_cost_micros"])
-        )
-        costs.append(cost / MICROS)
-        risky += cost != 0 or int(market["orders_count"]) > 0
-        lose_up += max(cost - int(position["down_micros"]), 0)
-        lose_down += max(cost - int(position["up_micros"]), 0)
-    lost = max(0.0, -(money.day_realized_usd + money.open_marked_usd))
+        if_up, if_down = losses_of(world, slot, position)
+        costs.append(max(if_up, if_down) / MICROS)
+        risky += int(position["spent_micros"] + position["fees_micros"]) != 0 or int(market["orders_count"]) > 0
+        lose_down += max(if_up, 0)
+        lose_up += max(if_down, 0)
+    elsewhere = int(world["money"]["day_carried_micros"]) / MICROS
+    lost = max(0.0, -(money.day_realized_usd + elsewhere + money.open_marked_usd))
     tail = max(lose_up, lose_down) / MICROS
     limits = [
         LimitShown(name="position", used=max(costs), most=int(params["position_micros"]) / MICROS, unit="$"),

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.plain_memory import plain
 from infra.terminal.decisions import reason_words
-from infra.terminal.memory import plain, worded
+from infra.terminal.memory import worded
 from infra.terminal.wording import clock, shares
 from state.orders import STEPS, OrderState, Reject, StepCause, StepFate
 from state.units import MICROS

@@ -207,6 +207,11 @@ def _rebate(row: Any) -> str:
     return f"rebate paid ${int(row['amount_micros']) / MICROS:.5f}"
 
 
+def _carried(row: Any) -> str | None:
+    amount = int(row["amount_micros"])
+    return f"other sessions of this wallet came to {signed_usd(amount / MICROS)} today" if amount else None
+
+
 TELLERS: Final = {
     int(Kind.FEED_CHANGED): _feed,
     int(Kind.SETTLED): _settled,
@@ -217,5 +222,8 @@ TELLERS: Final = {
     int(Kind.REBATE_PAID): _rebate,
     int(Kind.OPERATOR_SAID): _said,
     int(Kind.MERGED): _merged,
+    int(Kind.DAY_CARRIED): _carried,
 }
-NOT_OF_A_WINDOW: Final = (int(Kind.FEED_CHANGED), int(Kind.REBATE_PAID), int(Kind.OPERATOR_SAID))
+NOT_OF_A_WINDOW: Final = tuple(
+    int(kind) for kind in (Kind.FEED_CHANGED, Kind.REBATE_PAID, Kind.OPERATOR_SAID, Kind.DAY_CARRIED)
+)

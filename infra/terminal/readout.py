@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from infra.plain_memory import plain, slug_of
 from infra.terminal.decisions import allowed_words
 from infra.terminal.glance import (
     ComingShown,
@@ -28,9 +29,7 @@ from infra.terminal.memory import (
     book_usd,
     depth_of,
     finite,
-    plain,
     positive,
-    slug_of,
     worded,
 )
 from infra.terminal.money import HELD, limits_of, money_of, positions_of

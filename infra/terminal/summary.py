@@ -182,6 +182,8 @@ def show_summary(values: dict[str, Any], say: Say, table: Table) -> None:
     span_s = (session["ended_ns"] - session["began_ns"]) / NS_PER_S
     say("")
     say(headline(values))
+    if values.get("left"):
+        say(f"LOOK AT THE VENUE: {values['left']}")
     if values.get("halted"):
         say(f"The session halted itself: {values['halted']}")
     if session["money"] != "real":

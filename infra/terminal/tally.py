@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from infra.terminal.memory import plain, positive, slug_of, worded
+from infra.plain_memory import plain, slug_of
+from infra.terminal.memory import positive, worded
 from state.events import Kind, Token
 from state.orders import Act, Liquidity, OrderState, Reject
 from state.units import MICROS, NS_PER_S

@@ -228,8 +228,7 @@ class AccountDesk:
         except ValueError as error:
             raise Refusal("invalid filters") from error
         if trade_id:
-            one = account.trades.get(trade_id)
-            trades = [one] if one is not None else []
+            trades = [each for each in account.trades.values() if each.told_id == trade_id]
         else:
             trades = list(reversed(account.trades.values()))
         rows = [

@@ -104,8 +104,8 @@ class Engine:
         self._of_windows: list[WindowListener] = []
         self._taken: list[tuple[Any, ...]] = []
         """Trades that customers have made since the last rows left."""
-        self._ticked: set[str] = set()
-        """Windows whose tick a fault has changed."""
+        self._ticked: set[tuple[str, int]] = set()
+        """Windows whose tick a fault has changed, and to what."""
         self._at_ns = 0
         """How far the venue has lived."""
 
@@ -161,7 +161,7 @@ class Engine:
         self._apply(now_ns)
         marks = self._marks()
         self._publish(now_ns, marks)
-        if self.faults.switches:
+        if self.faults.switches or self._ticked:
             self._change_ticks(now_ns)
         self._show(now_ns, marks)
         self._agenda.do_until(now_ns)
@@ -250,9 +250,9 @@ class Engine:
             return
         tick_bps = tick_bps if tick_bps in (10, 100) else 10
         for slot, window in self._lives.by_slot.items():
-            if window.outcome is not None or window.tick_bps == tick_bps or window.slug in self._ticked:
+            if window.outcome is not None or window.tick_bps == tick_bps or (window.slug, tick_bps) in self._ticked:
                 continue
-            self._ticked.add(window.slug)
+            self._ticked.add((window.slug, tick_bps))
             rows = tick_rows(slot, tick_bps, now_ns + self._outages.skew_ns(), now_ns)
             self._tell_models(rows, now_ns, 0)
             self._shown.follow(rows, now_ns)

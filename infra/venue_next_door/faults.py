@@ -71,6 +71,14 @@ class Fault(StrEnum):
     """Balances look `value` dollars smaller than they are, as if locked by orders that are gone."""
     HEARTBEAT_LOST = "heartbeat_lost"
     """Heartbeats are refused with 400 and another id."""
+    UNSETTLED_SHARES = "unsettled_shares"
+    """Shares cannot be sold before the match that brought them is on chain (venue reference 8, row 6)."""
+    SHARED_TRADE = "shared_trade"
+    """Matches of several resting orders of an account bear one trade's id (venue reference 8, row 18)."""
+    OVERFILL = "overfill"
+    """`value`: microshares that a take gets beyond what it asked for (venue reference 5.4; 8, row 19)."""
+    SWAPPED_OUTCOMES = "swapped_outcomes"
+    """The catalogue names Down, its token and its price before Up's (venue reference 8, row 35)."""
     UNRESOLVED = "unresolved"
     """Resolutions are held back, and `market_resolved` never comes."""
     # What a desk finds when it asks whether it may trade at all.
@@ -103,7 +111,10 @@ AT_THE_DOOR = frozenset(
         Fault.UNKNOWN_LOOKBACK, Fault.MARKET_VERSION,
     }
 )  # fmt: skip
-"""Faults for which a desk does not even start; those of the middle of a day are all the others."""
+"""Faults for which a desk does not even start."""
+
+OF_ONE_ROW = frozenset({Fault.UNSETTLED_SHARES, Fault.SHARED_TRADE, Fault.OVERFILL, Fault.SWAPPED_OUTCOMES})
+"""Faults that stand for one known failure each; those of the middle of a day are all the others."""
 
 
 @dataclass(frozen=True, slots=True)

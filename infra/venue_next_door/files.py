@@ -1,6 +1,5 @@
 """The file of a venue: what another process of this machine must know to use it, written for its owner alone."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -9,8 +8,7 @@ import msgspec
 
 from infra.addresses import Addresses
 from infra.clock import RehearsalClock, monotonic_ns
-
-MODE: Final = 0o600
+from infra.private_files import is_running, write_private
 
 
 class VenueFileRefused(ValueError):
@@ -48,12 +46,7 @@ _DECODER: Final = msgspec.json.Decoder(VenueFile)
 
 def write_venue_file(path: Path, told: VenueFile) -> None:
     """Write the file whole or not at all, readable by its owner only; a file that was there is replaced."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
-    with os.fdopen(handle, "wb") as out:
-        out.write(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
-    beside.replace(path)
+    write_private(path, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
 
 
 def read_venue_file(path: Path) -> VenueFile:
@@ -69,16 +62,6 @@ def read_venue_file(path: Path) -> VenueFile:
         raise VenueFileRefused(f"{path}: {why}; start a venue with `updown venue --write {path}`") from error
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise VenueFileRefused(f"{path}: no venue's file ({error}); write one with `updown venue --write`") from error
-    if not _runs(told.pid) or told.started_ns > monotonic_ns():
+    if not is_running(told.pid) or told.started_ns > monotonic_ns():
         raise VenueFileRefused(f"{path}: the venue that it tells of has ended; start one with `updown venue --write`")
     return told
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True

@@ -188,6 +188,8 @@ class Catalogue:
         market |= self._volumes(window)
         if closed:
             market |= _resolution(window)
+        if self._engine.faults.is_on(Fault.SWAPPED_OUTCOMES):
+            _swap(market)
         if not in_event:
             market["events"] = [self.event(window, now_ns, with_markets=False)]
         return market
@@ -272,6 +274,13 @@ class Catalogue:
         if with_markets:
             event["markets"] = [self.market(window, now_ns, in_event=True)]
         return event
+
+
+def _swap(market: dict[str, Any]) -> None:
+    """Name Down before Up, in each of the lists that are hidden in strings."""
+    for name in ("outcomes", "outcomePrices", "clobTokenIds", "positionIds"):
+        if name in market:
+            market[name] = json_text(list(reversed(msgspec.json.decode(market[name], type=list[str]))))
 
 
 def _metadata(window: Window, now_ns: int) -> dict[str, float]:

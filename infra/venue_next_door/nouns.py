@@ -125,6 +125,13 @@ class Trade:
     status: TradeStatus = TradeStatus.MATCHED
     transaction_hash: str = ""
     """Empty until MINED."""
+    shared_id: str = ""
+    """Id of another trade that it is told under, where a fault wants it so."""
+
+    @property
+    def told_id(self) -> str:
+        """Give the id that the world sees."""
+        return self.shared_id or self.trade_id
 
 
 @dataclass(slots=True)

@@ -277,6 +277,9 @@ class Seat:
     def _fill(self, order: PlacedOrder, line: Line, fee: int) -> None:
         price_bps, amount = line[_PRICE], line[_AMOUNT]
         is_maker = line[_CODE] == Liquidity.MAKER
+        is_doomed = self._is_doomed(order, price_bps, amount)
+        if not is_maker and not is_doomed and order.matched_micros + amount == order.amount_micros:
+            amount += self._overfill(order, price_bps, amount)
         self._trades_count += 1
         trade = Trade(
             trade_id=self._settling.trade_id(self.account, self._trades_count), order=order, is_maker=is_maker,
@@ -291,7 +294,19 @@ class Seat:
         self._has_taken = True
         if not is_maker:
             self._news.took(window, order.token, order.side, price_bps, amount)
-        self._settling.begin(self.account, trade, self._is_doomed(order, price_bps, amount))
+        self._settling.begin(self.account, trade, is_doomed)
+
+    def _overfill(self, order: PlacedOrder, price_bps: int, amount: int) -> int:
+        """Let a take that is filled get some microshares more, if a fault wants it so; the model is told of them."""
+        extra = self._settling.overfill_micros()
+        if extra:
+            sign = 1 if order.side is Side.BUY else -1
+            value = price_bps * (amount + extra) // BPS - price_bps * amount // BPS
+            account = self._exchange[0]["account"]
+            account["cash_micros"] -= sign * value
+            account["bought_micros" if sign > 0 else "sold_micros"] += value
+            self._markets["up_micros" if order.token is Token.UP else "down_micros"][order.window.slot] += sign * extra
+        return extra
 
     def _is_doomed(self, order: PlacedOrder, price_bps: int, amount: int) -> bool:
         """Say whether the model means to take this match back: it says so by a row that no trade has claimed yet."""

@@ -49,6 +49,8 @@ class Settling:
 
     def begin(self, account: Account, trade: Trade, is_doomed: bool) -> None:
         """Take a fresh match, tell of it, and send it on its way."""
+        if trade.is_maker and self._faults.is_on(Fault.SHARED_TRADE):
+            trade.shared_id = _id_to_share(account, trade)
         mined_ms, again, confirmed_ms = self._drawn()
         self._unmined[trade.trade_id] = account, trade
         self._tell(account, trade)
@@ -83,6 +85,10 @@ class Settling:
         due_ns = at_ns + round(confirmed_ms * NS_PER_MS)
         self._agenda.add(due_ns, lambda at_ns: self._change(account, trade, TradeStatus.CONFIRMED, at_ns))
 
+    def overfill_micros(self) -> int:
+        """Give what a take gets beyond what it asked for."""
+        return round(self._faults.value(Fault.OVERFILL))
+
     def doomed_count(self, order: PlacedOrder, price_bps: int, amount_micros: int) -> int:
         """Give how many of an order's trades at a price and of a size will fail."""
         return sum(_is_match(self._unmined[each][1], order, price_bps, amount_micros) for each in self._doomed)
@@ -116,6 +122,17 @@ class Settling:
             and trade.order.token is token
             and trade.order.side is Side.BUY
         )
+
+
+def _id_to_share(account: Account, trade: Trade) -> str:
+    """Give the id of the newest match of another resting order in the window; one that this order has not had yet."""
+    order = trade.order
+    taken = {each.told_id for each in account.trades.values() if each.order is order}
+    for each in reversed(account.trades.values()):
+        is_like = each.is_maker and each.order is not order and each.order.window is order.window
+        if is_like and each.told_id not in taken:
+            return each.told_id
+    return ""
 
 
 def _is_match(trade: Trade, order: PlacedOrder, price_bps: int, amount_micros: int) -> bool:

@@ -28,7 +28,7 @@ GRID_S: Final = 300
 
 PRIVATE: Final = (
     Kind.TICKED, Kind.MANDATE_GIVEN, Kind.PARAMS_CHANGED, Kind.ORDER_CHANGED, Kind.FILLED, Kind.FEE_CHARGED,
-    Kind.FILL_REVERSED, Kind.REBATE_PAID, Kind.OPERATOR_SAID,
+    Kind.FILL_REVERSED, Kind.REBATE_PAID, Kind.OPERATOR_SAID, Kind.DAY_CARRIED,
 )  # fmt: skip
 """Kinds that are about whoever recorded, and not about the market."""
 

@@ -52,6 +52,8 @@ class Till:
             return Answer(placed, NOT_READY, 400)
         if self._faults.is_on(Fault.PHANTOM_LOCK) and not self._covers(account, placed):
             return self._refused(account, placed, Reject.NOT_ENOUGH_BALANCE)
+        if self._faults.is_on(Fault.UNSETTLED_SHARES) and not self._has_settled(account, placed):
+            return self._refused(account, placed, Reject.NOT_ENOUGH_BALANCE)
         account.orders[placed.order_hash] = placed
         self.seats[account.api_key].place(placed, now_ns)
         if placed.status is OrderStatus.INVALID:
@@ -82,6 +84,12 @@ class Till:
     def _covers(self, account: Account, order: PlacedOrder) -> bool:
         free = self.cash_micros(account) - self.seats[account.api_key].locked_micros()
         return order.side is Side.SELL or order.price_bps * order.amount_micros // BPS <= free
+
+    def _has_settled(self, account: Account, order: PlacedOrder) -> bool:
+        """Say whether a sale is of shares that are on chain."""
+        held = self.shares_micros(account, order.window.tokens[order.token])
+        free = held - self.seats[account.api_key].offered_micros(order.window, order.token)
+        return order.side is Side.BUY or order.amount_micros <= free
 
     def _uncovered(self, account: Account, order: PlacedOrder) -> str:
         seat = self.seats[account.api_key]

@@ -87,7 +87,7 @@ def trade_news(account: Account, trade: Trade, now_ns: int) -> bytes:
         "bucket_index": 0,
         "event_type": "trade",
         "fee_rate_bps": "0",
-        "id": trade.trade_id,
+        "id": trade.told_id,
         "last_update": str(trade.changed_ns // NS_PER_S),
         "maker_address": address if trade.is_maker else order.maker_address,
         "maker_orders": [

@@ -1,6 +1,7 @@
 """Cancelling: pulling orders, again and again if need be, for twice cancelled is once cancelled."""
 
-from collections import Counter
+import asyncio
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -33,13 +34,13 @@ class Cancelling:
         counts: Counts by words.
         halt: Is told what a person must mend.
         find: Asks what became of an order that cannot be cancelled any more.
-        read_trades: Asks for all our trades in a token's market.
+        read_trades: Asks for our trades in a token's market since a time.
     """
 
     def __init__(
         self, rest: Rest, clock: Clock, news: OrderNews, put: Callable[[Rows], None], counts: Counter[str],
         halt: Callable[[str], None], find: Callable[[KnownOrder], Awaitable[None]],
-        read_trades: Callable[[str], Awaitable[None]],
+        read_trades: Callable[[str, int], Awaitable[None]],
     ) -> None:  # fmt: skip
         self._rest, self._clock, self.news, self._put, self.counts = rest, clock, news, put, counts
         self.halt, self._find, self._read_trades = halt, find, read_trades
@@ -92,17 +93,22 @@ class Cancelling:
         before its last fill would free money that is spent. Where the trades cannot be read, the user channel says how
         the order ended, or the core asks to cancel it once more.
         """
-        known = [order for each in hashes if (order := self.news.orders.get(each)) is not None]
         self.counts["cancelled"] += len(hashes)
-        for token_id in {order.token_id for order in known}:
-            try:
-                await self._read_trades(token_id)
-            except NoAnswer:
-                self.counts["cancelled, trades unread"] += 1
-                continue
-            for order in known:
-                if order.token_id == token_id:
-                    self._put(self.news.cancelled(order.order_hash, self._clock.now_ns()))
+        by_slot: defaultdict[int, list[KnownOrder]] = defaultdict(list)
+        for order_hash in hashes:
+            if (order := self.news.orders.get(order_hash)) is not None:
+                by_slot[order.slot].append(order)
+        await asyncio.gather(*map(self._end_in_window, by_slot.values()))
+
+    async def _end_in_window(self, orders: Sequence[KnownOrder]) -> None:
+        """Read the trades of one window since its oldest order here; its two tokens are of one market."""
+        try:
+            await self._read_trades(orders[0].token_id, min(order.sent_ns for order in orders))
+        except NoAnswer:
+            self.counts["cancelled, trades unread"] += 1
+            return
+        for order in orders:
+            self._put(self.news.cancelled(order.order_hash, self._clock.now_ns()))
 
     async def _cancels_answered(self, reply: Reply | None, hashes: Sequence[str]) -> None:
         now_ns = self._clock.now_ns()
@@ -114,7 +120,7 @@ class Cancelling:
             for order_hash in hashes:
                 self._put(self.news.not_cancelled(order_hash, reject, now_ns))
             return
-        await self._end(message.canceled)
+        finished: list[KnownOrder] = []
         for order_hash, words in message.not_canceled.items():
             self.counts["not cancelled"] += 1
             order = self.news.orders.get(order_hash)
@@ -123,4 +129,5 @@ class Cancelling:
             if order.told is OrderState.HELD or "delayed" in words.lower():
                 self._put(self.news.not_cancelled(order_hash, Reject.NOT_CANCELLABLE, now_ns))
             else:
-                await self._find(order)  # finished, by its words: what became of it stands in the trades
+                finished.append(order)  # by its words: what became of it stands in the trades
+        await asyncio.gather(self._end(message.canceled), *map(self._find, finished))

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from infra.faststate import Bucket, Rate
+from infra.faststate import Bucket
 from infra.venues.gate_books import BookedWindow, GateBooks, Sent, Wanted, wanted_of
+from infra.venues.throttle import ORDERS
 from state.events import Side, Token, Word
 from state.orders import Reject, TimeInForce
 from state.params import Params
@@ -25,8 +26,6 @@ Rows = NDArray[Any]
 
 BAND_BPS: Final = 200
 """A purchase this much above the core's own posterior (a sale below it) makes no sense for anybody."""
-ORDER_RATE: Final = Rate(per_s=20.0, burst=20.0)
-"""Half of what the venue's lowest tier allows (venue reference 5.7, 10)."""
 BOUNDARY_NS: Final = NS_PER_S
 """No order leaves so near to a boundary of five minutes, where the venue often fails (venue reference 8, row 14)."""
 GRID_NS: Final = 300 * NS_PER_S
@@ -123,10 +122,14 @@ class Gate:
         """Refusals by rule."""
         self.killed_why = ""
         self.is_halted = False
+        self.is_leaving = False
+        """The session ends: no halt, and lifted when it goes on."""
         self.is_disarmed = False
         self.armed_micros = 0
         """The most that may be at risk in all; 0: no limit beyond the others."""
-        self._bucket = Bucket(ORDER_RATE, ORDER_RATE.burst, now_ns)
+        self.armed_until_ns = 0
+        """When the arming ends; 0: it does not."""
+        self._bucket = Bucket(ORDERS, ORDERS.burst, now_ns)
 
     # Hearing.
 
@@ -141,37 +144,37 @@ class Gate:
             self.is_halted = True
         elif name == "RESUME":
             self.is_halted = False
+        elif name in ("LEAVE", "RETURN"):
+            self.is_leaving = name == "LEAVE"
         elif name == "KILL":
             self.kill("the operator said so")
         elif name == "DISARM":
             self.disarm()
         elif name == "ARM" and value > 0:
-            self.arm(value)
+            self.arm(value, self.armed_until_ns)  # the word has no time of its own
 
     def tighten(self, params: Params) -> None:
         """Take lower limits at once; higher ones wait for the next start."""
         self.limits = self.limits.with_settings(params)
 
-    def carry(self, day: int, realised_micros: int) -> None:
-        """Take a UTC day's result from the ledger, where this session's own journal does not tell of all of it."""
-        self.books.days_micros[day] = self.books.days_micros.get(day, 0) + realised_micros
-
     def kill(self, why: str) -> None:
-        """Let nothing but cancels leave before `lift` or `arm`."""
+        """Let nothing but cancels leave before `arm`, or before `lift` and `arm`."""
         self.killed_why = self.killed_why or why
 
     def lift(self) -> None:
-        """Undo a kill; a halt stays."""
+        """Undo a kill; a halt stays, and what was armed before the kill is armed no more."""
         self.killed_why = ""
+        self.disarm()
 
-    def arm(self, limit_micros: int) -> None:
-        """Let orders leave as long as no more than this is at risk over all windows."""
+    def arm(self, limit_micros: int, until_ns: int = 0) -> None:
+        """Let orders leave until a time (0: for good) as long as no more than this is at risk over all windows."""
         assert limit_micros > 0, "armed with a limit"
         self.armed_micros, self.is_disarmed, self.killed_why = limit_micros, False, ""
+        self.armed_until_ns = until_ns
 
     def disarm(self) -> None:
         """Let nothing but cancels leave before `arm`."""
-        self.is_disarmed, self.armed_micros = True, 0
+        self.is_disarmed, self.armed_micros, self.armed_until_ns = True, 0, 0
 
     # Judging.
 
@@ -180,7 +183,7 @@ class Gate:
         wanted = wanted_of(command)
         refused = self._judge(wanted, now_ns)
         if refused is None and not self._bucket.take(1.0, now_ns):
-            refused = Refused(Bar.ORDER_RATE, allowed=round(ORDER_RATE.per_s))
+            refused = Refused(Bar.ORDER_RATE, allowed=round(ORDERS.per_s))
         if refused is None:
             self.books.book(wanted)
         else:
@@ -192,14 +195,15 @@ class Gate:
         return self._judge(wanted_of(command), now_ns)
 
     def _judge(self, wanted: Wanted, now_ns: int) -> Refused | None:
-        return self._stopped() or self._shape(wanted, now_ns) or self._price(wanted) or self._money(wanted, now_ns)
+        refused = self._stopped(now_ns) or self._shape(wanted, now_ns)
+        return refused or self._price(wanted) or self._money(wanted, now_ns)
 
-    def _stopped(self) -> Refused | None:
+    def _stopped(self, now_ns: int) -> Refused | None:
         if self.killed_why:
             return Refused(Bar.KILLED)
-        if self.is_disarmed:
+        if self.is_disarmed or 0 < self.armed_until_ns <= now_ns:
             return Refused(Bar.DISARMED)
-        return Refused(Bar.HALTED) if self.is_halted else None
+        return Refused(Bar.HALTED) if self.is_halted or self.is_leaving else None
 
     def _shape(self, wanted: Wanted, now_ns: int) -> Refused | None:
         """Hold an order against its window: known, open, of a size that the venue takes."""
@@ -250,13 +254,14 @@ class Gate:
         if day <= -self.limits.daily_loss_micros:
             hopeless = self.books.day_micros(now_ns, at_best=True) <= -self.limits.daily_loss_micros - ROUNDING_MICROS
             return Refused(Bar.DAILY_LOSS, day, -self.limits.daily_loss_micros, core_erred=hopeless)
-        strict, mild = (window.cost_of(order, with_fees=with_fees) for with_fees in (True, False))
-        return self._over(risky, window, strict, mild)
+        return self._over(risky, window, order)
 
-    def _over(self, risky: list[BookedWindow], window: BookedWindow, strict: int, mild: int) -> Refused | None:
-        """Hold the worst case of all that is filled, resting and in flight, with this order on top, to the limits."""
+    def _over(self, risky: list[BookedWindow], window: BookedWindow, order: Sent) -> Refused | None:
+        """Hold the worst case of all that is held, resting and in flight, with this order on top, to the limits."""
         limit = self.limits.position_micros
-        here, here_mild = (window.worst_micros(with_fees=fees) + cost for fees, cost in ((True, strict), (False, mild)))
+        here, here_mild = (window.worst_micros(order, with_fees=fees) for fees in (True, False))
+        if here <= window.worst_micros():
+            return None  # whatever comes of it, no more can be lost than before
         if here > limit:
             return Refused(Bar.POSITION, here, limit, core_erred=here_mild > limit + ROUNDING_MICROS)
         others = [each for each in risky if each is not window]

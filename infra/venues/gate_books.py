@@ -5,34 +5,31 @@ by the other. Money is whole micros, rounded against us; what is not known count
 order in which they are written down, so books made again from a journal are the books of the session that wrote it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.ledger.entries import DAY_NS
+from infra.venues.columns import columns_of
 from state.events import Kind, Side
-from state.orders import Act, Command, OrderState, TimeInForce
-from state.records import layout
+from state.orders import Act, OrderState, TimeInForce
 from state.rules import Rule
 from state.units import BPS, MICROS, NS_PER_S
 
 Rows = NDArray[Any]
 
-DAY_NS: Final = 86_400 * NS_PER_S
 FEE_MOST_PPM: Final = 250_000
 """The dearest curve there ever was (venue reference 3.1): what a window is reckoned with that states no fee."""
 NOTIONAL_MIN_MICROS: Final = MICROS
 """Of a marketable order (venue reference 3.3), where no rule says otherwise."""
 _PPM: Final = 1_000_000
 _OVER: Final = (int(OrderState.DONE), int(OrderState.REJECTED), int(OrderState.NONE))
-_MERGED: Final = int(Kind.__members__.get("MERGED", 0))
 _HEARD: Final = np.zeros(256, np.bool_)
 _HEARD[[
     Kind.MARKET_LISTED, Kind.RULE_GIVEN, Kind.BOOK_CLEARED, Kind.LEVEL_SET, Kind.SETTLED, Kind.ORDER_CHANGED,
-    Kind.FILLED, Kind.FILL_REVERSED, Kind.FEE_CHARGED, Kind.OPERATOR_SAID, *([_MERGED] if _MERGED else []),
+    Kind.FILLED, Kind.FILL_REVERSED, Kind.FEE_CHARGED, Kind.OPERATOR_SAID, Kind.DAY_CARRIED, Kind.MERGED,
 ]] = True  # fmt: skip
 
 
@@ -86,10 +83,6 @@ class BookedWindow:
         """Say whether anything of ours is at stake in it."""
         return self.outcome < 0 and bool(self.orders or any(self.shares_micros))
 
-    def pending_micros(self, *, with_fees: bool) -> int:
-        """Give what open purchases cost if all of them match at their limits."""
-        return sum(self.cost_of(order, with_fees=with_fees) for order in self.orders.values())
-
     def cost_of(self, order: Sent, *, with_fees: bool) -> int:
         """Give the most that an order can cost: at its limit, for what is cheaper saves more than its fee is dearer."""
         if order.side != Side.BUY:
@@ -101,10 +94,29 @@ class BookedWindow:
         """Give the most that a taker is charged: the curve with exponent 1, above which none of the venue's lies."""
         return -(-shares_micros * self.fee_ppm * price_bps * (BPS - price_bps) // (_PPM * BPS * BPS)) + 1
 
-    def worst_micros(self, *, with_fees: bool = True) -> int:
-        """Give the collateral at risk: filled, resting and in flight, never below 0."""
-        fees = self.fees_micros if with_fees else 0
-        return max(self.spent_micros + fees + self.pending_micros(with_fees=with_fees), 0)
+    def worst_micros(self, more: Sent | None = None, *, with_fees: bool = True) -> int:
+        """Give the collateral at risk, never below 0: the most that is lost whichever token wins and whatever matches.
+
+        Args:
+            more: An order that is not booked yet, on top.
+            with_fees: Also what is and may be charged.
+        """
+        paid = self.spent_micros + (self.fees_micros if with_fees else 0)
+        orders = [*self.orders.values(), more] if more is not None else list(self.orders.values())
+        return max(
+            0,
+            *(
+                paid - self.shares_micros[winner] + sum(self._harm_of(each, winner, with_fees) for each in orders)
+                for winner in (0, 1)
+            ),
+        )
+
+    def _harm_of(self, order: Sent, winner: int, with_fees: bool) -> int:
+        """Give how much worse an order can make the result if a token wins; it need not match."""
+        wins = order.open_micros if order.token == winner else 0
+        if order.side == Side.BUY:
+            return max(self.cost_of(order, with_fees=with_fees) - wins, 0)
+        return max(wins - order.open_micros * order.price_bps // BPS, 0)
 
     def unpromised_micros(self, token: int) -> int:
         """Give the shares of a token that no open sale may still take."""
@@ -117,7 +129,7 @@ class BookedWindow:
         A set pays a dollar for certain, so what can still be lost is never more than was at stake before.
         """
         coming = sum(each.open_micros for each in self.orders.values() if each.token == order.token)
-        single = self.shares_micros[1 - order.token] - self.shares_micros[order.token]
+        single = self.unpromised_micros(1 - order.token) - self.shares_micros[order.token]
         return order.side == Side.BUY and order.open_micros + coming <= single
 
     def marked_micros(self) -> int:
@@ -149,6 +161,8 @@ class GateBooks:
         """Which window each order of a known window was sent to, by the core's number; ended ones too."""
         self.days_micros: dict[int, int] = {}
         """Realised, by UTC day."""
+        self.carried_micros: dict[int, int] = {}
+        """What other sessions of the wallet came to, by UTC day."""
 
     # What leaves.
 
@@ -187,6 +201,8 @@ class GateBooks:
                 self._settled(slot, code, seen_ns)
             elif kind == Kind.OPERATOR_SAID:
                 words.append((code, ref))
+            elif kind == Kind.DAY_CARRIED:
+                self.carried_micros[ref] = amount
             else:
                 self._of_orders(kind, slot, ref, token, side, price, amount, code)
         return words
@@ -245,7 +261,7 @@ class GateBooks:
             return
         if kind == Kind.FEE_CHARGED:
             window.fees_micros += amount
-        elif kind == _MERGED:
+        elif kind == Kind.MERGED:
             window.shares_micros = [shares - amount for shares in window.shares_micros]
             window.spent_micros -= amount
         else:
@@ -278,12 +294,13 @@ class GateBooks:
         return [window for window in (*self.slots.values(), *self.parted) if window.is_risky]
 
     def day_micros(self, now_ns: int, *, at_best: bool = False) -> int:
-        """Give the UTC day's result: what is settled, and what is held at its bids or, `at_best`, if all of it won."""
+        """Give the wallet's result of the UTC day: settled, and held at its bids or, `at_best`, as if all of it won."""
         held = sum(
             max(window.result_micros(0), window.result_micros(1)) if at_best else window.marked_micros()
             for window in self.risky
         )
-        return self.days_micros.get(now_ns // DAY_NS, 0) + held
+        day = now_ns // DAY_NS
+        return self.days_micros.get(day, 0) + self.carried_micros.get(day, 0) + held
 
 
 class Wanted(NamedTuple):
@@ -304,13 +321,7 @@ def wanted_of(command: Any) -> Wanted:
     return Wanted(act, order_id, slot, at_ns, p_up, Sent(token, side, price, amount, may_take, tif))
 
 
-def _columns(*names: str) -> Callable[[Any], Any]:
-    every = layout(Command).names
-    assert every is not None, "a record has named columns"
-    return itemgetter(*(every.index(name) for name in names))
-
-
-_WANTED: Final = _columns(
+_WANTED: Final = columns_of(
     "act_code", "order_id", "slot_id", "at_ns", "p_up", "token_code", "side_code", "price_bps", "amount_micros",
     "tif_code", "post_only",
 )  # fmt: skip

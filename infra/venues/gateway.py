@@ -23,13 +23,13 @@ from infra.venues.followed import Followed
 from infra.venues.gate import Bar, Gate
 from infra.venues.heeding import Heeding
 from infra.venues.inquiry import Inquiry
-from infra.venues.known_orders import KnownOrder
+from infra.venues.known_orders import UNRECKONED, KnownOrder
 from infra.venues.order_news import NO_ROWS, OrderNews
-from infra.venues.posting import BATCH_MOST, body_of, terms_of
+from infra.venues.posting import BATCH_MOST, body_of, prepare, terms_of
 from infra.venues.reconcile import Past, order_of
 from infra.venues.rest import NoAnswer, Rest
-from infra.venues.sending import KILLED, Answered, Ready, Sending
-from infra.venues.signing import Signer
+from infra.venues.sending import HALTED, KILLED, Answered, Ready, Sending
+from infra.venues.signing import Signer, SignerFailed
 from infra.venues.throttle import Throttle
 from infra.venues.version_watch import VersionWatch
 from state.events import EVENT, Kind, Source, Token
@@ -87,6 +87,10 @@ class Gateway:
         """Looks at the kill switch, asked just before an order leaves; set by the switch."""
         self.merger: Merger | None = None
         """Merges complete sets on chain; set by whoever holds the relayer. Without one a merge is refused."""
+        self._odd: Counter[tuple[str, ...]] = Counter()
+        """What has been told of oddities."""
+        self.merges_count = 0
+        """Merges under way."""
         self.followed = Followed()
         self.news = OrderNews(self._api_key, self.followed)
         self.throttle = Throttle(clock, store, signer.address)
@@ -128,7 +132,9 @@ class Gateway:
             self.news.drop_window(slot)
         self.version.hold(listing)
         self.followed.add(listing, slot)
-        if self._past is not None:
+        for token_id in (listing.up_token, listing.down_token):
+            prepare(self._signer, token_id, self._api_key)
+        if self._past is not None and listing.open_ns < self._began_ns:  # of later ones it says nothing
             ours = listing.open_ns, listing.close_ns
             if self._past.restore(self.news, self.followed, slot, *ours, self.known):
                 self.reconnected()
@@ -139,34 +145,38 @@ class Gateway:
         if isinstance(made, Reject):
             return None
         terms, amounts = made
-        return order_of(command, token_id, self._signer.sign(terms).order_hash, amounts.shares_micros)
+        return order_of(command, token_id, self._signer.hash_of(terms), amounts.shares_micros)
 
     # Commands: the shell's door.
 
     def send(self, commands: Rows) -> None:
         """Take commands; never waits. Must be called on the event loop's thread."""
-        cancels: list[int] = []
+        cancels: list[tuple[int, int]] = []
         ready: list[Ready] = []
         for command in commands:
             act = int(command["act_code"])
             if act == Act.PLACE:
                 ready += self._place(command)
             elif act == Act.CANCEL:
-                cancels.append(int(command["order_id"]))
+                cancels.append((int(command["order_id"]), int(command["slot_id"])))
             elif act == Act.CANCEL_MARKET:
                 self._spawn(self.cancelling.cancel_market(int(command["slot_id"])))
             elif act == Act.MERGE:
                 self._spawn(self._merge(int(command["slot_id"]), int(command["order_id"]), command["amount_micros"]))
+        self._cancel(cancels)  # first: what may be hit meanwhile is older than what has not left
         for first in range(0, len(ready), BATCH_MOST):
             self._spawn(self.sending.post(ready[first : first + BATCH_MOST]))
-        if cancels:
-            hashes = [self.news.hashes.get(order_id, "") for order_id in cancels]
-            for order_id, order_hash, command in zip(cancels, hashes, _cancels(commands), strict=True):
-                if not order_hash:
-                    self._put(self.news.stranger(order_id, int(command["slot_id"]), self._clock.now_ns()))
-            known = [order_hash for order_hash in hashes if order_hash]
-            if known:
-                self._spawn(self.cancelling.cancel(known))
+
+    def _cancel(self, cancels: list[tuple[int, int]]) -> None:
+        hashes = []
+        for order_id, slot in cancels:
+            order_hash = self.news.hashes.get(order_id, "")
+            if order_hash:
+                hashes.append(order_hash)
+            else:
+                self._put(self.news.stranger(order_id, slot, self._clock.now_ns()))
+        if hashes:
+            self._spawn(self.cancelling.cancel(hashes))
 
     def hear(self, events: Rows, count: int) -> None:
         """Hear rows before the core does, for the gate's own books."""
@@ -201,7 +211,13 @@ class Gateway:
             self._put(self.news.never_sent(int(command["order_id"]), slot, refusal, now_ns))
             return []
         terms, amounts = made
-        signed = self._signer.sign(terms)
+        try:
+            signed = self._signer.sign(terms)
+        except SignerFailed as error:
+            self.counts["not sent: not signed"] += 1
+            self._put(self.news.never_sent(int(command["order_id"]), slot, Reject.FAILED, now_ns))
+            self.halt(str(error), later=True)
+            return []
         order = order_of(command, token_id, signed.order_hash, amounts.shares_micros)
         order.changed_ns = now_ns
         self.news.expect(order)
@@ -232,17 +248,34 @@ class Gateway:
 
     async def _merge(self, slot: int, merge_id: int, amount_micros: int) -> None:
         """Merge complete sets, and tell what came of it; a merge that nobody here can or may do is refused at once."""
-        may = self.merger is not None and not self.halt_why and not self.is_killed()
-        merged = await self.merger(slot, int(amount_micros)) if may and self.merger is not None else 0
-        self.counts["merged" if merged else "merges refused"] += 1
-        self._put(merged_row(slot, merge_id, merged, self._clock.now_ns()))
+        if self.merger is None or self.halt_why or self.is_killed():
+            self._tell_merged(slot, merge_id, 0)
+        else:
+            await self._follow_merge(slot, merge_id, self.merger(slot, int(amount_micros)))
+
+    def resume_merge(self, slot: int, merge_id: int, merged: Awaitable[int]) -> None:
+        """Tell, when it is known, what came of a merge that was under way when the last session ended."""
+        self._spawn(self._follow_merge(slot, merge_id, merged))
+
+    async def _follow_merge(self, slot: int, merge_id: int, merged: Awaitable[int]) -> None:
+        self.merges_count += 1
+        try:
+            self._tell_merged(slot, merge_id, await merged)
+        finally:
+            self.merges_count -= 1
+
+    def _tell_merged(self, slot: int, merge_id: int, micros: int) -> None:
+        self.counts["merged" if micros else "merges refused"] += 1
+        self._put(merged_row(slot, merge_id, micros, self._clock.now_ns()))
 
     async def _may_leave(self) -> None:
-        """Wait until what is about to leave is safe on disk, and look at the kill switch for the last time."""
+        """Wait until what is about to leave is safe on disk, and look for the last time whether it still may."""
         if self._written is not None:
             await self._written()
         if self.is_killed():
             raise NoAnswer(KILLED, unsent=True)
+        if self.halt_why or (self.gate is not None and self.gate.is_halted):
+            raise NoAnswer(HALTED, unsent=True)
 
     def _note(self, note: dict[str, Any]) -> None:
         if self._noted is not None:
@@ -286,8 +319,19 @@ class Gateway:
 
     async def _check(self, now_ns: int) -> None:
         """Look now and then whether all is as we believe, though nothing seems amiss: news may be lost silently."""
+        self._tell_oddities()
         await self.inquiry.settle_overdue(self.news.unsettled(now_ns - SETTLED_NS))
         await self.reconcile()
+
+    def _tell_oddities(self) -> None:
+        """Note what has happened since the last look that should not, and call somebody where money is not reckoned."""
+        counts = self.news.oddities.counts
+        fresh = counts - self._odd
+        if fresh:
+            self._odd = counts.copy()
+            self._note({"oddities": {": ".join(names): count for names, count in fresh.items()}})
+        for words in sorted({names[0] for names in fresh} & UNRECKONED):
+            self._alarm(f"{words}: what we have is not what we believe; compare with the venue")
 
     async def reconcile(self) -> bool:
         """Ask for all that was missed and cancel what nobody here knows; says whether it could be done."""
@@ -339,10 +383,6 @@ class Gateway:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def _cancels(commands: Rows) -> list[Any]:
-    return list(commands[np.asarray(commands["act_code"]) == Act.CANCEL])
 
 
 def merged_row(slot: int, merge_id: int, amount_micros: int, now_ns: int) -> Rows:

@@ -22,6 +22,8 @@ ASK_AFTER_NS: Final = tuple(each * NS_PER_MS for each in (250, 500, 1_000, 2_500
 """Pauses between the questions about an order whose fate is unknown: ten seconds in all before it counts as none."""
 OVERLAP_S: Final = 60
 """How far before the last sure moment a reconciliation reads trades again; reading them twice does no harm."""
+_NOTHING: Final = (b"", b"null")
+"""What the venue says of an order that is not open (venue reference 8, row 24)."""
 
 
 class Inquiry:
@@ -38,16 +40,23 @@ class Inquiry:
         """Up to here everything has been heard."""
 
     async def find(self, order: KnownOrder) -> None:
-        """Ask the venue for an order by its hash until its fate is known; only then say that there is none."""
+        """Ask the venue for an order by its hash until its fate is known.
+
+        That there is none is said when the venue says so, the last time too: silence and faults say nothing. An order
+        that is left open is asked for again by whoever watches over orders in doubt.
+        """
         if order.order_hash in self.asking:
             return
         self.asking.add(order.order_hash)
         try:
+            known: bool | None = None
             for pause_ns in ASK_AFTER_NS:
                 await self._clock.sleep(pause_ns)
-                if not self._is_open_question(order) or await self._ask_once(order):
+                if not self._is_open_question(order) or (known := await self._ask_once(order)):
                     return
-            if self._is_open_question(order):
+            if known is None:
+                self.counts["orders not told of"] += 1
+            elif self._is_open_question(order):
                 self._put(self.news.absent(order.order_hash, self._clock.now_ns()))
         finally:
             self.asking.discard(order.order_hash)
@@ -56,19 +65,21 @@ class Inquiry:
         known = self.news.orders.get(order.order_hash) is order
         return known and (order.missing_micros > 0 or not order.is_over)
 
-    async def _ask_once(self, order: KnownOrder) -> bool:
-        """Ask for an order and its trades; says whether all is known now."""
+    async def _ask_once(self, order: KnownOrder) -> bool | None:
+        """Ask for an order and its trades; says whether all is known now, None when the venue did not tell."""
         self.counts["asked for an order"] += 1
         try:
             reply = await self._rest.call("GET", f"/data/order/{order.order_hash}")
-            alive = isinstance(reply.message, OrderUpdate)
+            alive = reply.status == 200 and isinstance(reply.message, OrderUpdate)
+            absent = reply.status == 404 or (reply.status == 200 and reply.raw.strip() in _NOTHING)
+            if not alive and not absent:
+                return None
             if alive:
                 self._put(self.news.read(reply.message, self._clock.now_ns()))
-            absent = reply.status == 404 or (reply.status == 200 and not alive)
             if order.missing_micros or not alive:
-                await self.read_trades(order.token_id)
+                await self.read_trades(order.token_id, order.sent_ns)
         except NoAnswer:
-            return False
+            return None
         if alive:
             return order.missing_micros == 0
         # Finished orders are not listed: one that the venue had taken is rebuilt from its trades.
@@ -77,8 +88,8 @@ class Inquiry:
             self._put(self.news.absent(order.order_hash, self._clock.now_ns()))
         return order.is_over and order.missing_micros == 0
 
-    async def read_trades(self, token_id: str) -> None:
-        """Read all our trades in a token's market.
+    async def read_trades(self, token_id: str, since_ns: int = 0) -> None:
+        """Read our trades in a token's market, of both tokens, from a time of our clock on, and some before it.
 
         Raises:
             NoAnswer: the venue does not tell.
@@ -86,12 +97,14 @@ class Inquiry:
         coin = self.followed.coins.get(token_id)
         if coin is None:
             return
-        for trade in await self._rest.pages("/data/trades", f"market={coin.condition_id}"):
+        after = f"&after={since_ns // NS_PER_S - OVERLAP_S}" if since_ns else ""
+        for trade in await self._rest.pages("/data/trades", f"market={coin.condition_id}{after}"):
             self._put(self.news.read(trade, self._clock.now_ns()))
 
     async def settle_overdue(self, token_ids: Iterable[str]) -> None:
         """Ask how trades ended of which nothing more was heard: an untold failure would be money we believe in."""
-        for token_id in token_ids:
+        coins = self.followed.coins
+        for token_id in {coins[each].condition_id: each for each in token_ids if each in coins}.values():
             self.counts["settlements overdue"] += 1
             try:
                 await self.read_trades(token_id)
@@ -100,10 +113,8 @@ class Inquiry:
 
     async def refresh_balance(self, token_id: str) -> None:
         """Let the venue look again at what we have: its cache may count what is gone (venue reference 8, item 5)."""
-        asset = f"CONDITIONAL&token_id={token_id}" if token_id else "COLLATERAL"
-        kind = int(self._rest.signature_type)
         try:
-            await self._rest.call("GET", "/balance-allowance/update", query=f"asset_type={asset}&signature_type={kind}")
+            await self._rest.refresh_balance(token_id)
         except NoAnswer:
             return
         self.counts["balances refreshed"] += 1

@@ -16,7 +16,10 @@ _ENDS: Final = (
 )
 """How a status begins -> why the order ended (venue reference 4.2); others are free text behind the first word."""
 
-
+NO_TRADE: Final = "matched shares without a trade"
+NO_FEE: Final = "a fee that cannot be reckoned"
+UNRECKONED: Final = frozenset({NO_TRADE, NO_FEE})
+"""Oddities that leave money out of the books."""
 _UNANSWERED: Final = (
     OrderState.WANTED, OrderState.SIGNED, OrderState.SENT, OrderState.HELD, OrderState.UNKNOWN,
 )  # fmt: skip
@@ -38,6 +41,8 @@ class KnownOrder:
     tif: TimeInForce
     changed_ns: int
     """When it was sent, or last heard of."""
+    sent_ns: int = 0
+    """When the core commanded it: no match of it is older."""
     told: OrderState = OrderState.WANTED
     """What the core was told last."""
     matched_micros: int = 0

@@ -30,7 +30,7 @@ from infra.feeds.polymarket_user import (
 )
 from infra.venues.amounts import SHARE_GRAIN_MICROS
 from infra.venues.followed import Followed
-from infra.venues.known_orders import KnownOrder, fate_of, no_match
+from infra.venues.known_orders import NO_FEE, NO_TRADE, KnownOrder, fate_of, no_match
 from infra.venues.trade_parts import Match, Part, key_of, knew, parts_of
 from state.events import EVENT, SETTLES, Kind, Source
 from state.orders import Liquidity, OrderState, Reject
@@ -54,14 +54,12 @@ class OrderNews:
         self.followed = followed
         self.orders: dict[str, KnownOrder] = {}
         """By hash."""
-        self.hashes: dict[int, str] = {}
-        """Order id -> hash."""
+        self.hashes: dict[int, str] = {}  # by order id
         self.matches: dict[tuple[str, str], Match] = {}
         """By trade id and hash."""
         self.oddities = Tally()
         """What should not happen: what, and about which."""
-        self.statuses: Counter[str] = Counter()
-        """News of trades by status."""
+        self.statuses: Counter[str] = Counter()  # news of trades
         self.strays: set[str] = set()
         """Orders that live at the venue though the core has been told that they are over: to be cancelled."""
         self._standing: Counter[tuple[int, ...]] = Counter()
@@ -79,8 +77,9 @@ class OrderNews:
         self.hashes[order.order_id] = order.order_hash
 
     def alias(self, order: KnownOrder, order_hash: str) -> None:
-        """Know an order by the id that the venue uses, too."""
-        self.orders[order_hash] = order
+        """Know an order by the id that the venue uses: its cancels and its place in lists go by that one."""
+        order.order_hash = order_hash
+        self.expect(order)
 
     def restore(self, orders: Iterable[KnownOrder], told: Rows) -> None:
         """Know again, after a start, what the journal says was sent and told.
@@ -192,7 +191,7 @@ class OrderNews:
         if order is None or order.is_over:
             return NO_ROWS
         if order.missing_micros:
-            self.oddities.add("matched shares without a trade", order_hash[:80])
+            self.oddities.add(NO_TRADE, order_hash[:80])
             order.stated_micros = order.matched_micros
         if order.ended or order.matched_micros > 0 or order.told in (OrderState.RESTING, OrderState.CANCEL_SENT):
             ended = order.ended or order.open_micros == 0
@@ -292,6 +291,8 @@ class OrderNews:
         if order is not None:
             order.matched_micros += part.shares_micros
             order.changed_ns = self._seen_ns
+            if order.matched_micros > order.amount_micros:
+                self.oddities.add("more shares than were ordered", part.order_hash[:80])
         return match
 
     def _was_told(self, match: Match, status: str) -> bool:
@@ -314,7 +315,7 @@ class OrderNews:
             return 0
         fees = [match.coin.fees.of_match(*level) for level in match.levels]
         if min(fees, default=0) < 0:
-            self.oddities.add("a fee that cannot be reckoned", match.coin.condition_id[:80])
+            self.oddities.add(NO_FEE, match.coin.condition_id[:80])
             return 0
         return sum(fees)
 
@@ -354,7 +355,8 @@ class OrderNews:
     def _change(self, order: KnownOrder, state: OrderState, reject: Reject) -> None:
         order.changed_ns = self._seen_ns
         if order.is_over or order.ended:
-            if order.assumed and state in (OrderState.HELD, OrderState.RESTING):
+            denied = order.assumed or order.told is OrderState.REJECTED
+            if denied and state in (OrderState.HELD, OrderState.RESTING):
                 self.strays.add(order.order_hash)
             self._tell_end(order)
         elif state is OrderState.DONE:

@@ -1,10 +1,9 @@
 """Posting: the very bytes of an order's request, and what the venue's answer to it means."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -13,12 +12,12 @@ from infra.feeds import clob_rest
 from infra.feeds.figures import micros_of
 from infra.feeds.frames import Offbeat
 from infra.venues.amounts import Amounts, amounts_of
+from infra.venues.columns import columns_of
 from infra.venues.refusals import DUPLICATED, halting, reject_of
 from infra.venues.rest import Reply
 from infra.venues.signing import SignedTerms, Signer, Terms, salt_of
 from state.events import Side
-from state.orders import Command, Reject, TimeInForce
-from state.records import layout
+from state.orders import Reject, TimeInForce
 from state.units import MILL_BPS, NS_PER_MS, NS_PER_S
 
 BATCH_MOST: Final = 15
@@ -31,15 +30,8 @@ _TIFS: Final = {int(tif): tif for tif in TimeInForce}
 _TIF_NAMES: Final = {int(tif): tif.name for tif in TimeInForce}
 
 
-def _columns(*names: str) -> Callable[[Any], Any]:
-    """Give what picks columns out of a whole command, which costs as much to read as two columns one by one."""
-    every = layout(Command).names
-    assert every is not None, "a record has named columns"
-    return itemgetter(*(every.index(name) for name in names))
-
-
-_TERMS: Final = _columns("side_code", "tif_code", "price_bps", "amount_micros", "order_id", "at_ns")
-_MANNER: Final = _columns("tif_code", "expires_ns", "post_only")
+_TERMS: Final = columns_of("side_code", "tif_code", "price_bps", "amount_micros", "order_id", "at_ns")
+_MANNER: Final = columns_of("tif_code", "expires_ns", "post_only")
 
 
 def terms_of(command: Any, token_id: str) -> tuple[Terms, Amounts] | Reject:
@@ -141,7 +133,7 @@ def outcome_of(reply: Reply, side: Side) -> Outcome:
     Accepted is only what says success, no error, an id, and a status that we know.
     """
     message = reply.message
-    if reply.status == 200 and isinstance(message, clob_rest.Posted):
+    if 200 <= reply.status < 300 and isinstance(message, clob_rest.Posted):
         fate = _FATES.get(message.status.lower())
         if message.success and not message.error_msg and message.order_id and fate is not None:
             return Outcome(fate, message.order_id, shares_micros=_shares(message, side))
@@ -151,15 +143,17 @@ def outcome_of(reply: Reply, side: Side) -> Outcome:
 
 
 def outcomes_of(reply: Reply, sides: Sequence[Side]) -> tuple[Outcome, ...]:
-    """Say what the answer to a batch means for each of its orders, in their order.
+    """Say what the answer to a request means for each of its orders, in their order; of one order it is not a list.
 
     A refusal of the request is one of every order, for a batch is admitted whole or not at all (venue reference 5.7).
     Within a batch no status tells a refusal from a fault of the venue's: words that mean nothing to us leave the order
-    unknown, and so does an answer with other legs than there were orders.
+    unknown, and so does an answer without legs, or with others than there were orders.
     """
-    legs = reply.legs if reply.status == 200 else None
-    if legs is None:
+    if len(sides) == 1 or not 200 <= reply.status < 300 or isinstance(reply.message, clob_rest.Fault):
         return tuple(outcome_of(reply, side) for side in sides)
+    legs = reply.legs
+    if legs is None:
+        return (Outcome(Fate.UNKNOWN, halt_why=halting(reply.words)),) * len(sides)
     if len(legs) != len(sides):
         return (Outcome(Fate.UNKNOWN),) * len(sides)
     return tuple(_leg_outcome(leg, side) for leg, side in zip(legs, sides, strict=True))
@@ -175,6 +169,9 @@ def _leg_outcome(leg: Reply, side: Side) -> Outcome:
 def _refusal(reply: Reply) -> Outcome:
     words = reply.words
     reject = reject_of(words, reply.status)
+    if 200 <= reply.status < 300 and not isinstance(reply.message, clob_rest.Posted | clob_rest.Fault):
+        # Taken, by its status, and its body cannot be read: the order may live, whatever stands in the way of its news.
+        return Outcome(Fate.UNKNOWN, halt_why=halting(words))
     unclear = reply.status >= 500 and reject not in (*_PAUSING, Reject.MARKET_CLOSED)
     if DUPLICATED in words.lower() or unclear:
         return Outcome(Fate.UNKNOWN)

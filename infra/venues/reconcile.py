@@ -102,13 +102,13 @@ class Past:
             known: Reckons the order of a PLACE command for a token id again, hash included.
         """
         mine: list[KnownOrder] = []
-        for command in self.commands:
-            placed = int(command["act_code"]) == Act.PLACE and int(command["slot_id"]) == slot
-            if placed and open_ns <= int(command["at_ns"]) < close_ns:
-                token_id = followed.tokens[slot, Token(int(command["token_code"]))]
-                order = known(command, token_id)
-                if order is not None:
-                    mine.append(order)
+        sent, at_ns = self.commands, self.commands["at_ns"]
+        in_time = (open_ns <= at_ns) & (at_ns < close_ns)
+        for command in sent[in_time & (sent["act_code"] == Act.PLACE) & (sent["slot_id"] == slot)]:
+            token_id = followed.tokens[slot, Token(int(command["token_code"]))]
+            order = known(command, token_id)
+            if order is not None:
+                mine.append(order)
         ids = [order.order_id for order in mine]
         rows = self.told
         fits = (rows["slot_id"] == slot) & (rows["seen_ns"] >= open_ns) & np.isin(rows["ref_id"], [*ids, 0])
@@ -129,4 +129,5 @@ def order_of(command: Any, token_id: str, order_hash: str, shares_micros: int) -
         amount_micros=shares_micros,
         tif=TimeInForce(int(command["tif_code"])),
         changed_ns=int(command["at_ns"]),
+        sent_ns=int(command["at_ns"]),
     )

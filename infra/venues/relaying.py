@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-import aiohttp
 import msgspec
 
 from infra.clock import Clock
 from infra.venues.credentials import Credentials, Secret
-from infra.venues.rest import NoAnswer, Rest
-from infra.venues.signing import KeyHolder, Seal, SignatureType
+from infra.venues.lines import FAILURES, Lines, NotConnected
+from infra.venues.rest import NoAnswer, Rest, pause_asked_s
+from infra.venues.signing import KeyHolder, Seal, SignatureType, SignerFailed
 from infra.venues.wallet_calls import Pair, WalletCall, merge_call, redeem_call, signed_batch, split_call
 from state.events import Token
 from state.units import NS_PER_S
@@ -64,10 +64,7 @@ class Relayed:
 
 
 class Relayer(Protocol):
-    """Turns sets into collateral and back, and winners into collateral. Nothing else: it gives no approvals."""
-
-    async def split(self, pair: Pair, amount_micros: int) -> Relayed:
-        """Turn collateral into so many pairs of shares."""
+    """Turns sets into collateral, and winners. Nothing else: it gives no approvals."""
 
     async def merge(self, pair: Pair, amount_micros: int) -> Relayed:
         """Turn so many pairs of shares into collateral."""
@@ -96,7 +93,7 @@ class _Nonce(msgspec.Struct):
     nonce: str
 
 
-class _Answer(msgspec.Struct):
+class RelayerAnswer(msgspec.Struct):
     """Any answer's status, body and wish to be left alone for some seconds."""
 
     status: int
@@ -110,8 +107,8 @@ class _Said(msgspec.Struct):
     error: str = ""
 
 
-class _BuilderKey(msgspec.Struct):
-    """A key that opens the relayer."""
+class _Made(msgspec.Struct):
+    """A key that opens the relayer, as it is told; wrapped before anything else is done with it."""
 
     key: str
     secret: str
@@ -133,10 +130,11 @@ class WalletRelayer:
     """
 
     def __init__(self, address: str, clock: Clock, holder: KeyHolder, wallet: str, rest: Rest) -> None:
-        self._address, self._clock, self._holder, self._wallet, self._rest = address, clock, holder, wallet, rest
-        self._session: aiohttp.ClientSession | None = None
+        self._clock, self._holder, self._wallet, self._rest = clock, holder, wallet, rest
+        self._total_s = max(TOTAL_S / clock.speed_ratio, LEAST_S)
+        self._lines = Lines(address, self._total_s)
         self._seal: Seal | None = None
-        self._key: _BuilderKey | None = None
+        self._key: Credentials | None = None
         self._one = asyncio.Lock()
 
     async def split(self, pair: Pair, amount_micros: int) -> Relayed:
@@ -161,8 +159,7 @@ class WalletRelayer:
         except NoAnswer:
             pass  # it stays known to the venue and to nobody else
         finally:
-            if self._session is not None:
-                await self._session.close()
+            self._lines.close()
 
     # One batch.
 
@@ -179,7 +176,11 @@ class WalletRelayer:
         why = ""
         for _ in range(TRIES):
             deadline_s = self._clock.now_ns() // NS_PER_S + DEADLINE_S
-            body = msgspec.json.encode(signed_batch(self._holder, self._wallet, nonce, deadline_s, calls, words))
+            try:
+                batch = signed_batch(self._holder, self._wallet, nonce, deadline_s, calls, words)
+            except SignerFailed as error:
+                return Relayed(Fate.REFUSED, why=str(error))
+            body = msgspec.json.encode(batch)
             try:
                 answer = await self._call("POST", "/submit", body)
             except NoAnswer as error:
@@ -188,7 +189,7 @@ class WalletRelayer:
                 return await self._find_out(nonce, deadline_s, str(error))
             taken = _read(answer.raw, _Taken)
             if answer.status == 200 and taken is not None and taken.transaction_id:
-                return await self._follow(taken.transaction_id)
+                return await self._follow(taken.transaction_id, nonce, deadline_s)
             why = f"{answer.status} {_words(answer.raw)}"
             if answer.status >= 500 or answer.status == 200:
                 return await self._find_out(nonce, deadline_s, why)
@@ -204,7 +205,8 @@ class WalletRelayer:
                 return Relayed(Fate.REFUSED, why=str(error))
         return Relayed(Fate.REFUSED, why=why)
 
-    async def _follow(self, transaction_id: str) -> Relayed:
+    async def _follow(self, transaction_id: str, nonce: int, deadline_s: int) -> Relayed:
+        """Ask how far a transaction is; where that is not told in time, the wallet's nonce says whether it acted."""
         until_ns = self._clock.now_ns() + round(FOLLOW_S * NS_PER_S)
         state = "STATE_NEW"
         while self._clock.now_ns() < until_ns:
@@ -221,7 +223,7 @@ class WalletRelayer:
                 return Relayed(Fate.CONFIRMED, transaction_id, made_hash)
             if state in ("STATE_FAILED", "STATE_INVALID"):
                 return Relayed(Fate.FAILED, transaction_id, made_hash, told.error_msg or state)
-        return Relayed(Fate.UNKNOWN, transaction_id, why=f"still {state} after {FOLLOW_S:.0f} s")
+        return await self._find_out(nonce, deadline_s, f"still {state} after {FOLLOW_S:.0f} s")
 
     async def _find_out(self, nonce: int, deadline_s: int, why: str) -> Relayed:
         """Learn by the wallet's nonce whether a batch of which nothing was heard has been done."""
@@ -253,24 +255,23 @@ class WalletRelayer:
         """Give what opens the relayer, made at the venue's order book when there is none."""
         if self._seal is None:
             reply = await self._rest.call("POST", BUILDER_KEYS)
-            made = _read(reply.raw, _BuilderKey)
+            made = _read(reply.raw, _Made)
             if reply.status not in (200, 201) or made is None:
-                raise NoAnswer(f"no builder key: {reply.status} {reply.words[:120]}", unsent=True)
-            self._key = made
-            credentials = Credentials(made.key, Secret(made.secret), Secret(made.passphrase))
-            self._seal = Seal(self._holder.address, credentials)
+                raise NoAnswer(f"no builder key: {reply.status} {reply.refusal[:120]}", unsent=True)
+            self._key = Credentials(made.key, Secret(made.secret), Secret(made.passphrase))
+            self._seal = Seal(self._holder.address, self._key)
         return self._seal
 
     def _headers(self, stamp_s: int, method: str, path: str, body: bytes) -> dict[str, str]:
         assert self._seal is not None and self._key is not None
         return {
-            "POLY_BUILDER_API_KEY": self._key.key,
-            "POLY_BUILDER_PASSPHRASE": self._key.passphrase,
+            "POLY_BUILDER_API_KEY": self._key.api_key,
+            "POLY_BUILDER_PASSPHRASE": self._key.passphrase.reveal(),
             "POLY_BUILDER_SIGNATURE": self._seal.signature(stamp_s, method, path, body),
             "POLY_BUILDER_TIMESTAMP": str(stamp_s),
         }
 
-    async def _call(self, method: str, path: str, body: bytes = b"") -> _Answer:
+    async def _call(self, method: str, path: str, body: bytes = b"") -> RelayerAnswer:
         """Ask once.
 
         Raises:
@@ -282,20 +283,18 @@ class WalletRelayer:
         except NoAnswer as error:
             raise NoAnswer(str(error), unsent=True) from error
         headers = self._headers(self._clock.now_ns() // NS_PER_S, method, bare, body)
-        headers["Content-Type"] = "application/json"
-        if self._session is None:
-            limit = aiohttp.ClientTimeout(total=max(TOTAL_S / self._clock.speed_ratio, LEAST_S))
-            self._session = aiohttp.ClientSession(timeout=limit)
-        url = self._address + path
+        return await self._wire(method, path, body, headers)
+
+    async def _wire(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> RelayerAnswer:
+        request = self._lines.request(method, path, headers, body)
         try:
-            async with self._session.request(method, url, data=body or None, headers=headers) as response:
-                pause = response.headers.get("Retry-After", "")
-                pause_s = float(pause) if pause.isdecimal() else 0.0
-                return _Answer(response.status, await response.read(), pause_s)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise NoAnswer(f"relayer: no connection ({type(error).__name__})", unsent=True) from error
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            async with asyncio.timeout(self._total_s):
+                answer = await self._lines.ask(request)
+        except NotConnected as error:
+            raise NoAnswer(f"relayer: {error}", unsent=True) from error
+        except (TimeoutError, *FAILURES) as error:
             raise NoAnswer(f"relayer: no answer ({type(error).__name__})") from error
+        return RelayerAnswer(answer.status, answer.raw, pause_asked_s(answer.headers))
 
 
 def relayer_of(

@@ -89,6 +89,11 @@ class Reply:
         words = " ".join(each for each in said if isinstance(each, str) and each)
         return words or self.raw[:300].decode("utf-8", "replace")
 
+    @property
+    def refusal(self) -> str:
+        """Give what a refusal says where the answer may be a secret: one that is none is never repeated."""
+        return self.words if self.status >= 400 else "an answer that cannot be read"
+
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Any])
 _PARTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -191,7 +196,7 @@ class Rest:
         except (TimeoutError, *FAILURES) as error:
             said = "not safe on disk in time" if unsent else f"no answer ({type(error).__name__})"
             raise NoAnswer(f"{method} {path}: {said}", unsent=unsent) from error
-        return Reply(answer.status, answer.raw, _seconds(answer.headers), sent_ns, self._clock.now_ns())
+        return Reply(answer.status, answer.raw, pause_asked_s(answer.headers), sent_ns, self._clock.now_ns())
 
     async def derive(self, nonce: int = 0) -> Credentials:
         """Get the credentials of our signer, made anew where there are none yet (venue reference 5.2).
@@ -212,13 +217,24 @@ class Rest:
                 self._seal = Seal(self._signer.address, self.credentials)
                 return self.credentials
         assert reply is not None
-        raise CredentialsRefused(f"the venue gives no credentials: {reply.status} {reply.words[:120]}")
+        raise CredentialsRefused(f"the venue gives no credentials: {reply.status} {reply.refusal[:120]}")
 
-    async def pages(self, path: str, query: str = "") -> list[Any]:
-        """Give the orders or trades of all pages of a listing, typed; what cannot be read is left out.
+    async def refresh_balance(self, token_id: str = "") -> None:
+        """Let the venue look at the chain for what we have of a token, or of collateral: what it shows is a memory.
 
         Raises:
-            NoAnswer: a page did not come, or came as a refusal: a listing with holes proves nothing.
+            NoAnswer: none came (venue reference 7.4; 8, row 5).
+        """
+        asset = f"CONDITIONAL&token_id={token_id}" if token_id else "COLLATERAL"
+        query = f"asset_type={asset}&signature_type={int(self.signature_type)}"
+        await self.call("GET", "/balance-allowance/update", query=query)
+
+    async def pages(self, path: str, query: str = "") -> list[Any]:
+        """Give the orders or trades of all pages of a listing, typed.
+
+        Raises:
+            NoAnswer: a page did not come, came as a refusal, or has an entry that cannot be read: a listing with holes
+                proves nothing.
         """
         found: list[Any] = []
         cursor = FIRST_CURSOR
@@ -235,6 +251,7 @@ class Rest:
         raise NoAnswer(f"GET {path}: more than {PAGES_MOST} pages")
 
 
-def _seconds(headers: Any) -> float:
+def pause_asked_s(headers: Any) -> float:
+    """Give the seconds that an answer asks us to wait; 0 where it does not say."""
     text = headers.get("Retry-After", "")
     return float(text) if text.replace(".", "", 1).isdecimal() else 0.0

@@ -1,7 +1,8 @@
-"""Secrets: where the signing key comes from: the environment, this machine's keyring, or a signer elsewhere.
+"""Secrets: where the signing key comes from: a signer elsewhere, the environment, or this machine's keyring.
 
-A key is looked for in that order and wrapped at once; nothing here prints, journals or repeats what it found. A remote
-signer (a KMS, an enclave, a small process under another user) never gives the key away: it is asked for signatures.
+A key is looked for in that order, for who names a signer wants no key here, and wrapped at once; nothing here prints,
+journals or repeats what it found. A remote signer (a KMS, an enclave, a small process under another user) never gives
+the key away: it is asked for signatures.
 """
 
 import importlib
@@ -18,7 +19,7 @@ from eth_utils.address import to_checksum_address
 
 from infra.addresses import LOOPBACK
 from infra.venues.credentials import KEY_VARIABLE, KeyMissing, Secret, key_from, wallet_from
-from infra.venues.signing import KeyHolder, LocalKey, SignatureType, Signer
+from infra.venues.signing import KeyHolder, LocalKey, SignatureType, Signer, SignerFailed
 from infra.wallets import deposit_wallet_of
 
 SERVICE: Final = "updown"
@@ -28,10 +29,6 @@ SIGNER_VARIABLE: Final = "UPDOWN_SIGNER"
 """Address of a remote signer on this machine, as http://127.0.0.1:9000."""
 SIGNER_TOKEN_VARIABLE: Final = "UPDOWN_SIGNER_TOKEN"
 SIGN_S: Final = 2.0
-
-
-class SignerFailed(Exception):
-    """A remote signer does not sign; one line: what it said, and never what was to be signed."""
 
 
 class RemoteKey:
@@ -90,8 +87,15 @@ class RemoteKey:
         return told if isinstance(told, dict) else {}
 
 
-_OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""No proxy between us and a signer on this machine."""
+class _Straight(urllib.request.HTTPRedirectHandler):
+    """Goes nowhere else with our token: a redirect is an answer like any other refusal."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow nothing."""
+
+
+_OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Straight())
+"""No proxy between us and a signer on this machine, and no way on from there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ Ready = tuple[KnownOrder, bytes]
 Answered = Callable[[int, int, int], None]
 """Is told (order id, sent, answered) by the clock, for the stages of latency."""
 KILLED: Final = "the desk is killed"
+HALTED: Final = "the desk is halted"
+_HELD_UP: Final = {KILLED: "not sent: killed", HALTED: "not sent: halted"}
 
 
 class Sending:
@@ -31,14 +33,14 @@ class Sending:
         news: What is known of our orders.
         put: Takes rows.
         counts: Counts by words.
-        heed: Does what an answer asks for beside the order itself.
+        heed: Does what the answer to a request asks for beside its orders themselves.
         find: Asks what became of an order without an answer.
         answered: Told of every answer.
     """
 
     def __init__(
         self, rest: Rest, clock: Clock, news: OrderNews, put: Callable[[Rows], None], counts: Counter[str],
-        heed: Callable[[KnownOrder, Outcome], None], find: Callable[[KnownOrder], Awaitable[None]],
+        heed: Callable[[Sequence[KnownOrder], Sequence[Outcome]], None], find: Callable[[KnownOrder], Awaitable[None]],
         answered: Answered | None,
     ) -> None:  # fmt: skip
         self._rest, self._clock, self.news, self._put, self.counts = rest, clock, news, put, counts
@@ -59,6 +61,7 @@ class Sending:
             await asyncio.gather(*(self._no_answer(order, error) for order in orders))
             return
         outcomes = outcomes_of(reply, [order.side for order in orders])
+        self._heed(orders, outcomes)
         await asyncio.gather(*map(self._answer, orders, outcomes, [reply] * len(orders)))
 
     def _leaves(self, orders: Sequence[KnownOrder]) -> None:
@@ -77,7 +80,7 @@ class Sending:
         self.under_way.discard(order.order_hash)
         now_ns = self._clock.now_ns()
         if error.unsent:
-            self.counts["not sent: killed" if str(error) == KILLED else "not sent: no connection"] += 1
+            self.counts[_HELD_UP.get(str(error), "not sent: no connection")] += 1
             self._put(self.news.refused(order.order_hash, Reject.FAILED, now_ns))
             return
         self.counts["unanswered"] += 1
@@ -89,7 +92,6 @@ class Sending:
         if self._answered is not None:
             self._answered(order.order_id, reply.sent_ns, reply.answered_ns)
         self.counts[f"answer: {outcome.fate.value}"] += 1
-        self._heed(order, outcome)
         if outcome.order_hash and outcome.order_hash != order.order_hash:
             # Never seen; were it so, the venue's id is the one that its news will use.
             self.counts["id not as reckoned"] += 1

@@ -3,8 +3,9 @@
 What is owed is in the books of account, which a restart reads back; whether it has been paid is seen at the venue: the
 winning tokens are gone and the collateral has grown. So nothing has to be remembered here. The venue sweeps winners by
 itself where it was allowed to, some time later or never (venue reference 7.1, section 8 item 32); what it leaves is
-redeemed through the relayer. Redeeming twice pays nothing twice, for tokens are burnt as they are paid; what must not
-happen twice is the booking, and that hangs on what is still owed.
+redeemed through the relayer, once the CLOB has named the same winner (`second_word.py`). Redeeming twice pays nothing
+twice, for tokens are burnt as they are paid; what must not happen twice is the booking, and that hangs on what is still
+owed.
 """
 
 import logging
@@ -19,9 +20,11 @@ from infra.ledger.booking import Booker
 from infra.ledger.differences import DUST_MICROS, Standing
 from infra.ledger.entries import TokenKey
 from infra.ledger.ledger_book import REDEEMED, LedgerBook
-from infra.ledger.standings import books_standing, venue_standing
+from infra.ledger.standings import owed_standing, tokens_of, venue_standing
+from infra.venues.merges import Merges
 from infra.venues.relaying import Fate, Relayer
 from infra.venues.rest import NoAnswer, Rest
+from infra.venues.second_word import SecondWord
 from infra.venues.wallet_calls import Pair
 from state.events import Token
 from state.rules import Rule
@@ -37,6 +40,10 @@ LATE_S: Final = (180.0, 600.0)
 """A payout that is owed for so long is a warning, and then an alarm."""
 RETRY_S: Final = (10.0, 300.0)
 """Between two tries to redeem, at first and at most."""
+HEARD_S: Final = 3_600.0
+"""Of windows that ended longer ago and owe us nothing no second word is asked for any more."""
+SEEN_NS: Final = 20 * NS_PER_S
+"""What the chain has done may show at the venue so much later. Ours; how far its nodes lag is not published."""
 ROUTED_VERSION: Final = 3
 """Orders of this version are for positions of the newer kind (venue reference 1.2)."""
 
@@ -76,6 +83,7 @@ class Settling:
         self._book, self._rest, self._relayer, self._clock = book, rest, relayer, clock
         self._note, self._listings, self._slug_of, self._halt = note, listings, slug_of, halt
         self._waits: dict[str, _Wait] = {}
+        self._second = SecondWord(rest, note, halt)
 
     async def run(self) -> None:
         """Look, until cancelled, after what is owed."""
@@ -94,6 +102,7 @@ class Settling:
         Raises:
             NoAnswer: the venue does not tell what we hold.
         """
+        await self._hear_second_words()
         before = self._standing()
         for slug in [slug for slug in self._waits if slug not in {key.window for key in before.owed}]:
             del self._waits[slug]
@@ -120,11 +129,21 @@ class Settling:
                     self._paid(key, micros, "the venue", "")
                 else:
                     self._complain(key, "the tokens are gone and the collateral has not grown")
+            elif held == 0:
+                self._paid(key, micros, "dust", "")  # nothing is left that could be redeemed
             elif self._is_due(key, held, micros):
                 await self._redeem(key, held)
 
+    async def _hear_second_words(self) -> None:
+        """Hear who won by the CLOB, also where we hold the loser: what was settled wrongly owes us nothing."""
+        least_ns = self._clock.now_ns() - round(HEARD_S * NS_PER_S)
+        for slug, outcome in self._book.ask(lambda booker: _held_at_the_end(booker, least_ns)):
+            pair = self._pair(slug)
+            if pair is not None:
+                await self._second.agrees(slug, pair.condition_id, outcome)
+
     def _standing(self) -> Standing:
-        return self._book.ask(lambda booker: books_standing(booker, now_ns=self._clock.now_ns()))
+        return self._book.ask(lambda booker: owed_standing(booker, self._clock.now_ns()))
 
     async def _venue(self, books: Standing) -> Standing:
         tokens: dict[TokenKey, str] = {}
@@ -150,6 +169,10 @@ class Settling:
         if pair is None:
             self._complain(key, "nobody has said what the chain calls it")
             return
+        agrees = await self._second.agrees(key.window, pair.condition_id, key.token)
+        if not agrees:
+            self._complain(key, "the CLOB names no winner yet" if agrees is None else "the CLOB names another winner")
+            return
         self._note({"redeeming": key.window, "shares_micros": held})
         relayed = await self._relayer.redeem(pair, key.token, held)
         if relayed.fate is Fate.CONFIRMED:
@@ -174,11 +197,8 @@ class Settling:
 
     async def _refresh(self) -> None:
         """Ask the venue to look at the chain, for what it shows of balances is a memory (venue reference 7.4)."""
-        kind = int(self._rest.signature_type)
         try:
-            await self._rest.call(
-                "GET", "/balance-allowance/update", query=f"asset_type=COLLATERAL&signature_type={kind}"
-            )
+            await self._rest.refresh_balance()
         except NoAnswer:
             return  # it looks by itself, later
 
@@ -213,7 +233,6 @@ class Settling:
         pair = self._pair(slug)
         if self._relayer is None or pair is None or amount_micros <= 0:
             return 0
-        before = await self._sets(slug)
         relayed = await self._relayer.merge(pair, amount_micros)
         if relayed.fate is Fate.CONFIRMED:
             await self._refresh()
@@ -221,24 +240,27 @@ class Settling:
         self._note({"not merged": slug, "fate": relayed.fate.value, "why": relayed.why})
         if relayed.fate is not Fate.UNKNOWN:
             return 0
-        after = await self._sets(slug)
-        if before is not None and after is not None:
-            gone = before - after
-            if gone >= amount_micros - DUST_MICROS:
-                return amount_micros
-            if gone <= DUST_MICROS:
-                return 0
-        self._halt(f"{slug}: nobody can say whether {amount_micros / MICROS:,.2f} sets were merged: {relayed.why}")
-        return 0
+        return await self.merged(slug, amount_micros, self._clock.now_ns() + SEEN_NS, relayed.why)
 
-    async def _sets(self, slug: str) -> int | None:
-        """Give how many complete sets of a window the venue says we hold; None when it does not say."""
-        wanted = {TokenKey(slug, token): 0 for token in Token}
-        try:
-            venue = await self._venue(Standing("the books", 0, wanted))
-        except NoAnswer:
-            return None
-        return min(venue.shares.get(key, 0) for key in wanted)
+    async def merged(self, slug: str, amount_micros: int, until_ns: int, why: str) -> int:
+        """Learn what came of a merge of which nothing was heard; as `Merges.came_to`."""
+        merges = Merges(self._book, self._rest, self._clock, self._tokens, self._halt)
+        return await merges.came_to(slug, amount_micros, until_ns, why)
+
+    async def _tokens(self, slug: str) -> dict[TokenKey, str]:
+        listing = self._listings().get(slug)
+        if listing is not None:
+            return {TokenKey(slug, Token.UP): listing.up_token, TokenKey(slug, Token.DOWN): listing.down_token}
+        return await tokens_of(self._rest, slug, self._book.booker.conditions.get(slug, ""))
+
+
+def _held_at_the_end(booker: Booker, least_ns: int) -> list[tuple[str, Token]]:
+    """Name the decided windows of late in which we held something when they ended, with their outcomes."""
+    return [
+        (slug, window.outcome)
+        for slug, window in booker.windows.items()
+        if window.outcome is not None and any(window.held) and window.close_ns >= least_ns
+    ]
 
 
 def _booked_pair(booker: Booker, slug: str) -> Pair | None:

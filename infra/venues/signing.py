@@ -31,7 +31,7 @@ ORDER_TYPE: Final = (
     "Order(uint256 salt,address maker,address signer,uint256 tokenId,uint256 makerAmount,uint256 takerAmount,"
     "uint8 side,uint8 signatureType,uint256 timestamp,bytes32 metadata,bytes32 builder)"
 )
-_DOMAIN_TYPE: Final = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+DOMAIN_TYPE: Final = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 _WRAPPED_TYPE: Final = (
     "TypedDataSign(Order contents,string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
     + ORDER_TYPE
@@ -63,11 +63,13 @@ def _hash_text(text: str) -> bytes:
     return keccak(text.encode())
 
 
-def _word(number: int) -> bytes:
+def word(number: int) -> bytes:
+    """Give a number as the chain's word of 32 bytes."""
     return number.to_bytes(32, "big")
 
 
-def _address_word(address: str) -> bytes:
+def address_word(address: str) -> bytes:
+    """Give an address as a word."""
     return bytes(12) + bytes.fromhex(address.removeprefix("0x"))
 
 
@@ -82,8 +84,8 @@ _WRAPPED_TYPE_HASH: Final = _hash_text(_WRAPPED_TYPE)
 def domain_separator(version: str, contract: str) -> bytes:
     """Give the separator of an exchange's domain."""
     return keccak(
-        _hash_text(_DOMAIN_TYPE) + _hash_text("Polymarket CTF Exchange") + _hash_text(version)
-        + _word(CHAIN_ID) + _address_word(contract)
+        _hash_text(DOMAIN_TYPE) + _hash_text("Polymarket CTF Exchange") + _hash_text(version)
+        + word(CHAIN_ID) + address_word(contract)
     )  # fmt: skip
 
 
@@ -92,7 +94,7 @@ DOMAIN_V3: Final = domain_separator("3", EXCHANGE_V3)
 
 _AUTH_DOMAIN: Final = keccak(
     _hash_text("EIP712Domain(string name,string version,uint256 chainId)")
-    + _hash_text("ClobAuthDomain") + _hash_text("1") + _word(CHAIN_ID)
+    + _hash_text("ClobAuthDomain") + _hash_text("1") + word(CHAIN_ID)
 )  # fmt: skip
 _AUTH_TYPE_HASH: Final = _hash_text(_AUTH_TYPE)
 _AUTH_MESSAGE_HASH: Final = _hash_text(_AUTH_MESSAGE)
@@ -115,7 +117,7 @@ class SignatureType(IntEnum):
 def domain_of(token_id: str) -> tuple[bytes, bytes]:
     """Give the domain separator that a token's orders are signed under, and the token id as a word."""
     number = int(token_id)
-    return (DOMAIN_V2 if number & _RESERVED_BITS else DOMAIN_V3), _word(number)
+    return (DOMAIN_V2 if number & _RESERVED_BITS else DOMAIN_V3), word(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,10 @@ def salt_of(order_id: int, at_ns: int) -> int:
     return int.from_bytes(digest.digest(), "big") >> (64 - _SALT_BITS)
 
 
+class SignerFailed(Exception):
+    """Whoever holds the key does not sign; one line: what it said, and never what was to be signed."""
+
+
 class KeyHolder(Protocol):
     """Holds a key and signs digests with it: in this process, or elsewhere."""
 
@@ -167,7 +173,11 @@ class KeyHolder(Protocol):
         """Give the checksummed address of the account that the key controls."""
 
     def sign(self, digest: bytes) -> bytes:
-        """Sign 32 bytes; gives r, s and v (27 or 28), 65 bytes."""
+        """Sign 32 bytes; gives r, s and v (27 or 28), 65 bytes.
+
+        Raises:
+            SignerFailed: it is held elsewhere, and is not answered for.
+        """
 
 
 class LocalKey:
@@ -221,12 +231,12 @@ class Signer:
         wrapped = signature_type is SignatureType.DEPOSIT_WALLET
         self.order_signer: str = self.wallet if wrapped else self.address
         """Whom an order names as its signer: a deposit wallet speaks for itself, a proxy or a safe does not."""
-        maker = _address_word(self.wallet)
-        self._parties = maker + _address_word(self.order_signer)
-        self._side_and_type = tuple(_word(side) + _word(signature_type) for side in (Side.BUY, Side.SELL))
+        maker = address_word(self.wallet)
+        self._parties = maker + address_word(self.order_signer)
+        self._side_and_type = tuple(word(side) + word(signature_type) for side in (Side.BUY, Side.SELL))
         self._wrapped = wrapped
         self._wallet_tail = (
-            _hash_text("DepositWallet") + _hash_text("1") + _word(CHAIN_ID) + maker + _ZERO_WORD
+            _hash_text("DepositWallet") + _hash_text("1") + word(CHAIN_ID) + maker + _ZERO_WORD
         )  # fmt: skip
         self._constants: dict[str, _Constant] = {}
 
@@ -240,10 +250,10 @@ class Signer:
     def _constant(self, token_id: str) -> _Constant:
         found = self._constants.get(token_id)
         if found is None:
-            domain, word = domain_of(token_id)
+            domain, named = domain_of(token_id)
             if len(self._constants) >= TOKENS_KEPT:
                 self._constants.clear()
-            found = _Constant(b"\x19\x01" + domain, self._parties + word, domain.hex())
+            found = _Constant(b"\x19\x01" + domain, self._parties + named, domain.hex())
             self._constants[token_id] = found
         return found
 
@@ -259,8 +269,16 @@ class Signer:
             )
         )  # fmt: skip
 
+    def hash_of(self, terms: Terms) -> str:
+        """Give an order's id, which nobody has to sign for."""
+        return "0x" + keccak(self._constant(terms.token_id).prefix + self.struct_hash(terms)).hex()
+
     def sign(self, terms: Terms) -> SignedTerms:
-        """Sign an order; its id is the standard digest for every kind of account (venue reference 1.2)."""
+        """Sign an order; its id is the standard digest for every kind of account (venue reference 1.2).
+
+        Raises:
+            SignerFailed: the key is held elsewhere, and is not answered for.
+        """
         constant = self._constant(terms.token_id)
         contents = self.struct_hash(terms)
         digest = keccak(constant.prefix + contents)
@@ -275,7 +293,7 @@ class Signer:
     def attestation(self, timestamp_s: int, nonce: int = 0) -> dict[str, str]:
         """Give the L1 headers: the proof that we hold the key, for asking the venue for credentials."""
         struct = keccak(
-            _AUTH_TYPE_HASH + _address_word(self.address) + _hash_text(str(timestamp_s)) + _word(nonce)
+            _AUTH_TYPE_HASH + address_word(self.address) + _hash_text(str(timestamp_s)) + word(nonce)
             + _AUTH_MESSAGE_HASH
         )  # fmt: skip
         signature = self._sign(keccak(b"\x19\x01" + _AUTH_DOMAIN + struct))

@@ -7,7 +7,7 @@ polymarket-client's own, byte for byte.
 from dataclasses import dataclass
 from typing import Final
 
-from infra.venues.signing import CHAIN_ID, KeyHolder, keccak
+from infra.venues.signing import CHAIN_ID, DOMAIN_TYPE, KeyHolder, address_word, keccak, word
 from infra.wallets import FACTORY
 from state.events import Token
 
@@ -18,14 +18,6 @@ ROUTER: Final = "0x12121212006e4CD160D18e3f00711DA5c3372600"
 """The same for positions of "v2" (both: venue reference 1.5)."""
 _PARTITION: Final = (2, 1, 2)
 """An array of the index sets 1 and 2, its length first."""
-
-
-def _word(number: int) -> bytes:
-    return number.to_bytes(32, "big")
-
-
-def _address(text: str) -> bytes:
-    return bytes(12) + bytes.fromhex(text.removeprefix("0x"))
 
 
 def _selector(signature: str) -> bytes:
@@ -42,8 +34,7 @@ _BATCH_HASH: Final = keccak(
     b"Batch(address wallet,uint256 nonce,uint256 deadline,Call[] calls)Call(address target,uint256 value,bytes data)"
 )
 _CALL_HASH: Final = keccak(b"Call(address target,uint256 value,bytes data)")
-_DOMAIN_HASH: Final = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
-_DOMAIN_HEAD: Final = _DOMAIN_HASH + keccak(b"DepositWallet") + keccak(b"1") + _word(CHAIN_ID)
+_DOMAIN_HEAD: Final = keccak(DOMAIN_TYPE.encode()) + keccak(b"DepositWallet") + keccak(b"1") + word(CHAIN_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +62,21 @@ class Pair:
 def split_call(pair: Pair, amount_micros: int) -> WalletCall:
     """Turn collateral into so many pairs."""
     if pair.routed:
-        return WalletCall(ROUTER, _ROUTER_SPLIT + _condition(pair, 31) + _word(amount_micros))
+        return WalletCall(ROUTER, _ROUTER_SPLIT + _condition(pair, 31) + word(amount_micros))
     return WalletCall(ADAPTER, _SPLIT + _pair_words(pair, amount_micros))
 
 
 def merge_call(pair: Pair, amount_micros: int) -> WalletCall:
     """Turn so many pairs into collateral."""
     if pair.routed:
-        return WalletCall(ROUTER, _ROUTER_MERGE + _condition(pair, 31) + _word(amount_micros))
+        return WalletCall(ROUTER, _ROUTER_MERGE + _condition(pair, 31) + word(amount_micros))
     return WalletCall(ADAPTER, _MERGE + _pair_words(pair, amount_micros))
 
 
 def redeem_call(pair: Pair, winner: Token, amount_micros: int) -> WalletCall:
     """Have winners paid: the older contract pays all that the wallet holds, the router a stated amount."""
     if pair.routed:
-        return WalletCall(ROUTER, _ROUTER_REDEEM + _condition(pair, 31) + _word(int(winner)) + _word(amount_micros))
+        return WalletCall(ROUTER, _ROUTER_REDEEM + _condition(pair, 31) + word(int(winner)) + word(amount_micros))
     return WalletCall(ADAPTER, _REDEEM + _pair_words(pair, None))
 
 
@@ -96,21 +87,21 @@ def _condition(pair: Pair, length: int) -> bytes:
 
 def _pair_words(pair: Pair, amount_micros: int | None) -> bytes:
     """Give collateral, parent (none), condition, where the index sets stand, the amount if any, the index sets."""
-    head = [_address(COLLATERAL), bytes(32), _condition(pair, 32)]
+    head = [address_word(COLLATERAL), bytes(32), _condition(pair, 32)]
     at = 32 * (4 if amount_micros is None else 5)
-    head.append(_word(at))
+    head.append(word(at))
     if amount_micros is not None:
-        head.append(_word(amount_micros))
-    return b"".join(head) + b"".join(_word(each) for each in _PARTITION)
+        head.append(word(amount_micros))
+    return b"".join(head) + b"".join(word(each) for each in _PARTITION)
 
 
 def batch_digest(wallet: str, nonce: int, deadline_s: int, calls: tuple[WalletCall, ...]) -> bytes:
     """Give what the owner of a deposit wallet signs to let it make calls."""
     hashed = b"".join(
-        keccak(_CALL_HASH + _address(call.target) + bytes(32) + keccak(call.data)) for call in calls
+        keccak(_CALL_HASH + address_word(call.target) + bytes(32) + keccak(call.data)) for call in calls
     )  # fmt: skip
-    batch = keccak(_BATCH_HASH + _address(wallet) + _word(nonce) + _word(deadline_s) + keccak(hashed))
-    return keccak(b"\x19\x01" + keccak(_DOMAIN_HEAD + _address(wallet)) + batch)
+    batch = keccak(_BATCH_HASH + address_word(wallet) + word(nonce) + word(deadline_s) + keccak(hashed))
+    return keccak(b"\x19\x01" + keccak(_DOMAIN_HEAD + address_word(wallet)) + batch)
 
 
 def signed_batch(

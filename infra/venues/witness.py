@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.terminal.memory import plain, slug_of
+from infra.plain_memory import plain, slug_of
 from state.events import Kind, Token
 from state.rules import Settlement
 from state.units import BPS, NS_PER_S

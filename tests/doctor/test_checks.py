@@ -31,7 +31,7 @@ from infra.doctor.machine import (
 )
 from infra.doctor.market import differing as odd_rules
 from infra.doctor.market import judge_market
-from infra.doctor.minima import Minima, judge_settings
+from infra.doctor.minima import judge_settings
 from infra.doctor.place import judge_geoblock, judge_skew, judge_version
 from infra.feeds import clob_rest
 from infra.feeds.frames import Offbeat, Wire
@@ -41,12 +41,14 @@ from infra.streams.life import State as Feed
 from infra.streams.rest import Answer, Missed
 from infra.venues.rest import Reply
 from infra.venues.secrets import Identity, identity_from
+from infra.wallets import proxy_wallet_of, safe_of
 from state.events import Asset
 from state.params import default_params
 from state.records import as_dict
 from state.rulebook import rules_at, utc_ns
 from state.rules import NOT_WHOLE, Rule
 from state.units import MICROS
+from tools.minimums import Minima
 
 KEY = "11" * 32
 STANDARD = Minima(5 * MICROS, MICROS, 100)
@@ -141,6 +143,7 @@ def test_credentials_are_proven_by_a_request_that_costs_nothing() -> None:
 
 
 STRANGER = "0x" + "5a" * 20
+PROXY, SAFE = proxy_wallet_of(VECTORS["address"]), safe_of(VECTORS["address"])
 
 
 @pytest.mark.parametrize(
@@ -152,7 +155,10 @@ STRANGER = "0x" + "5a" * 20
         ({"UPDOWN_WALLET": STRANGER}, True, "warning", "is not the one that the factory places for this key"),
         ({"UPDOWN_WALLET": STRANGER}, False, "refused", "is no deposit wallet"),
         ({"UPDOWN_WALLET_TYPE": "0"}, False, "warning", "only some accounts may trade so"),
-        ({"UPDOWN_WALLET_TYPE": "1", "UPDOWN_WALLET": STRANGER}, True, "warning", "proxy .* from before deposit"),
+        ({"UPDOWN_WALLET_TYPE": "1", "UPDOWN_WALLET": PROXY}, True, "warning", "proxy .* from before deposit"),
+        ({"UPDOWN_WALLET_TYPE": "2", "UPDOWN_WALLET": SAFE}, True, "warning", "safe .* from before deposit"),
+        ({"UPDOWN_WALLET_TYPE": "1", "UPDOWN_WALLET": SAFE}, True, "refused", "is not the one that the factory places"),
+        ({"UPDOWN_WALLET_TYPE": "2", "UPDOWN_WALLET": STRANGER}, True, "refused", "safe .* is not the one"),
         ({"UPDOWN_WALLET_TYPE": "2", "UPDOWN_WALLET": STRANGER}, False, "refused", "is no safe"),
     ],
 )
@@ -272,11 +278,6 @@ def test_without_a_live_market_nothing_is_traded() -> None:
 def test_a_knob_that_the_venue_cannot_honour_is_refused(changes: dict[str, float], state: str, words: str) -> None:
     found = told(judge_settings(default_params(changes), STANDARD))
     assert found[0] == state and words in found[1], found
-
-
-def test_an_armed_limit_below_the_smallest_order_is_refused() -> None:
-    assert judge_settings(default_params(), STANDARD, 4_949_999).state is State.REFUSED
-    assert judge_settings(default_params(), STANDARD, 4_950_000).state is State.READY
 
 
 @given(st.integers(1, 100).map(lambda shares: shares * MICROS), st.sampled_from([10, 100]), st.integers(1, 99))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from infra.doctor.check import Check, State, refusals
-from infra.doctor.doctor import Findings, Visit, doctor, examine
+from infra.doctor.doctor import Findings, Visit, examine
 from infra.shell.lease import Lease
 from infra.venue_next_door.faults import Fault, Switch
 from infra.venue_next_door.markets import generated_market
@@ -26,6 +26,10 @@ SPEED = 2.0
 CACHED_NS = 4 * NS_PER_S
 """The catalogue's answers may be so old."""
 T = TypeVar("T")
+
+
+async def checks_of(visit: Visit) -> tuple[Check, ...]:
+    return tuple((await examine(visit)).checks)
 
 
 @asynccontextmanager
@@ -98,7 +102,7 @@ def test_each_thing_that_can_be_wrong_is_the_one_that_is_refused(tmp_path: Path)
         found = {}
         for fault, value, _, _ in BAD_WORLDS:
             switch_on(server, fault, value)
-            found[fault] = refusals(await doctor(visit))
+            found[fault] = refusals(await checks_of(visit))
             server.faults.clear()
             await server.clock.sleep(CACHED_NS)
         assert orders_of(server) == 0
@@ -114,7 +118,7 @@ def test_a_feed_that_refuses_connections_is_named(tmp_path: Path) -> None:
     async def look(server: VenueServer, visit: Visit) -> tuple[Check, ...]:
         switch_on(server, Fault.REFUSE, where="polybolt")
         switch_on(server, Fault.REFUSE, where="okx")
-        return await doctor(visit)
+        return await checks_of(visit)
 
     found = {check.name: check for check in at(tmp_path, look, feeds_s=2.0)}
     assert found["feed: polybolt"].state is State.REFUSED
@@ -135,7 +139,7 @@ def test_a_venue_that_is_away_is_refused_line_by_line_and_nothing_raises(tmp_pat
 
 def test_without_a_key_everything_that_needs_none_is_still_looked_at(tmp_path: Path) -> None:
     async def look(_: VenueServer, visit: Visit) -> tuple[Check, ...]:
-        return await doctor(replace(visit, identity=None, why_no_identity="no key to sign with: set it"))
+        return await checks_of(replace(visit, identity=None, why_no_identity="no key to sign with: set it"))
 
     found = at(tmp_path, look, feeds_s=3.0)
     assert [check.line for check in refusals(found)] == ["key: no key to sign with: set it"]
@@ -146,7 +150,7 @@ def test_the_lease_of_a_running_engine_is_seen_before_anything_is_taken(tmp_path
     async def look(_: VenueServer, visit: Visit) -> tuple[Check, ...]:
         assert visit.identity is not None
         with Lease.take(visit.leases, visit.identity.address, now_ns=1, journal="elsewhere"):
-            return await doctor(replace(visit, feeds_s=0.0))
+            return await checks_of(replace(visit, feeds_s=0.0))
 
     (refused,) = refusals(at(tmp_path, look))
     assert refused.name == "lease" and "journal elsewhere" in refused.words

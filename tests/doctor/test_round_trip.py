@@ -68,6 +68,7 @@ def test_unasked_it_spends_nothing() -> None:
         (Fault.DELAYED_STATUS, 600_000.0, "", "the user channel never told of the order"),
         (Fault.TIMEOUT_AFTER_ACCEPTANCE, 30.0, "/order", "no answer"),
         (Fault.UNAUTHORIZED, 1.0, "/order", "the order was not taken: 401"),
+        (Fault.SERVER_ERROR, 1.0, "/order", "(nobody can say whether the order was taken|look for 0x)"),
     ],
 )
 def test_one_that_fails_says_where_and_takes_its_order_out(

@@ -33,6 +33,12 @@ def test_a_figure_is_inside_its_band_or_outside_and_what_was_not_measured_is_out
     assert all_inside([inside]) and not all_inside([inside, missing])
 
 
+@pytest.mark.parametrize(("figure", "inside"), [(0.09998, False), (0.099995, True), (1_000.05, True), (1_000.2, False)])
+def test_the_slack_of_rounded_bands_is_a_share_of_each_end_alone(figure: float, inside: bool) -> None:
+    (row,) = side_by_side({"spread, cents": np.array([figure])}, [band(0.1, 1_000.0)])
+    assert row.inside is inside
+
+
 def test_shares_and_scores_are_averaged_and_other_figures_are_those_of_the_middle_window() -> None:
     values = np.array([0.0, 0.0, 1.0])
     assert figure_of("one-sided at 30 s", values) == pytest.approx(1 / 3)

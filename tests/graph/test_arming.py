@@ -105,6 +105,12 @@ def test_each_word_lifts_only_what_it_may_lift() -> None:
             (Word.ARM, Word.KILL, Word.RESUME),
             (Word.KILL, Word.ARM),
             (Word.KILL, Word.DISARM),
+            (Word.LEAVE,),
+            (Word.LEAVE, Word.RETURN),
+            (Word.HALT, Word.LEAVE, Word.RETURN),
+            (Word.PULL_ALL, Word.LEAVE, Word.RETURN),
+            (Word.KILL, Word.LEAVE, Word.RETURN),
+            (Word.LEAVE, Word.RESUME, Word.ARM),
             (77,),
         )
     }
@@ -124,6 +130,12 @@ def test_each_word_lifts_only_what_it_may_lift() -> None:
             "ARM KILL RESUME": (Word.KILL, 0),
             "KILL ARM": (0, 7),
             "KILL DISARM": (Word.KILL, 0),
+            "LEAVE": (Word.LEAVE, 0),
+            "LEAVE RETURN": (0, 0),
+            "HALT LEAVE RETURN": (Word.HALT, 0),
+            "PULL_ALL LEAVE RETURN": (Word.PULL_ALL, 0),
+            "KILL LEAVE RETURN": (Word.KILL, 0),
+            "LEAVE RESUME ARM": (Word.LEAVE, 7),
             "77": (0, 0),
         }
     )

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import desk_views as views
 import pytest
 from desk_story import DOLLAR, SHARE, OrderState, Reason, Side, Story, Token, Word, trading
 from inline_snapshot import snapshot
 
 from graph.deltas import asset_coins, window_coins, window_delta_per_usd
 from graph.fast import decide
+from graph.mandates import number_mandate
 from graph.views import take_view
 from state.desk import Decision
 from state.events import Kind, Source
@@ -128,6 +130,33 @@ def test_nothing_is_quoted_where_news_outruns_the_edge() -> None:
     assert not [order for order in story.sent if order.post_only]
 
 
+@pytest.mark.parametrize("adverse", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("toxic", [False, True])
+def test_the_screen_places_the_very_quote_that_the_desk_has_sized(adverse: float, toxic: bool) -> None:
+    placed = 0
+    for usd in range(99_990, 100_120, 10):
+        story = trading(**BOLD, may_take_count=0, quote_edge_bps=50, adverse_sd_ratio=adverse)
+        story.say(30.0, Word.HALT)
+        for number in range(40 if toxic else 0):
+            story.trade(30.0 + number / 50, Side.BUY, 5_100, 60)
+        for order in story.placed():
+            story.becomes(31.0, order, OrderState.DONE)
+        story.book(31.0, 4_700, 5_100)
+        story.price(31.0, float(usd))
+        story.say(31.1, Word.RESUME)
+        story.answers = False
+        story.sent.clear()
+        decision = decided(story).copy()
+        assert bool(decision.flow_opinion.reason_code == Reason.FLOW_TOXIC) is toxic
+        number_mandate(story.world, decision.market, decision.mandate)
+        story.give(decision.mandate)
+        quotes = {int(each.token_code): int(each.price_bps) for each in story.placed()}
+        wanted = {token for token in range(2) if int(decision.mandate.quote_mask) >> token & 1}
+        assert quotes == {token: int(decision.alpha.quote_bps[token]) for token in wanted}
+        placed += len(quotes)
+    assert placed > 0
+
+
 # Places in queues, and churn.
 
 
@@ -205,9 +234,6 @@ def _limit(story: Story, why: Reason) -> None:
     world = story.world
     if why is Reason.DAILY_LOSS:
         world.money.day_realized_micros = -3_000 * DOLLAR
-    elif why is Reason.CHAIN_BEHIND:
-        stalled_ns = world.now_ns - 600 * NS_PER_S
-        story.tell(31.1, Kind.CHAIN_SEEN, 0, Source.POLYGON, value_usd=30.0, ref_id=stalled_ns)
     elif why is Reason.POSITION_FULL:
         world.params.position_micros = 100 * DOLLAR
     elif why is Reason.TAIL_LOSS:
@@ -217,10 +243,8 @@ def _limit(story: Story, why: Reason) -> None:
         world.params.liquidity_micros = 10**15
 
 
-@pytest.mark.parametrize(
-    "why", [Reason.DAILY_LOSS, Reason.CHAIN_BEHIND, Reason.POSITION_FULL, Reason.TAIL_LOSS, Reason.LIQUIDITY_LOW]
-)
-def test_leaving_is_allowed_where_new_risk_is_not(why: Reason) -> None:
+@pytest.mark.parametrize("why", [Reason.DAILY_LOSS, Reason.POSITION_FULL, Reason.TAIL_LOSS, Reason.LIQUIDITY_LOW])
+def test_leaving_is_allowed_where_a_limit_bars_new_risk(why: Reason) -> None:
     story = holding()
     _limit(story, why)
     held = int(story.market().position.up_micros)
@@ -235,6 +259,37 @@ def test_leaving_is_allowed_where_new_risk_is_not(why: Reason) -> None:
         story.price(second, 100_000.0)
     position = story.market().position
     assert position.down_micros <= position.up_micros, "an exit never turns into a position of its own"
+
+
+def test_nothing_is_left_on_unsound_ground_not_even_under_a_mandate_that_stands() -> None:
+    story = holding()
+    story.answers = False
+    story.price(31.6, 100_000.0)
+    standing = story.desk().copy()
+    assert standing.exit_mask == 2
+    stalled_ns = int(story.world.now_ns) - 600 * NS_PER_S
+    story.tell(31.7, Kind.CHAIN_SEEN, 0, Source.POLYGON, value_usd=30.0, ref_id=stalled_ns)
+    story.give(standing)
+    assert not [each for each in story.sent if each.reason_code == Reason.EXIT_WORTH_MORE]
+    assert story.desk().reason_code == Reason.CHAIN_BEHIND
+
+
+@pytest.mark.parametrize("faults", [{}, *({"platform_code": code} for code in range(1, 8)), {"spot_code": 97}])
+def test_an_exit_passes_no_fault_of_the_price_or_of_the_venue(faults: dict[str, int]) -> None:
+    mandate = views.decided(views.view_of(held_micros=[500 * SHARE, 0], p_fair=0.2, **faults)).mandate
+    assert (mandate.exit_mask != 0) == (not faults) and (mandate.reason_code != 0) == bool(faults)
+
+
+def test_an_exit_is_bounded_by_the_cash_that_no_window_has_promised() -> None:
+    story = holding()
+    story.answers = False
+    story.price(31.6, 100_000.0)
+    standing = story.desk().copy()
+    story.world.money.cash_micros = 60 * DOLLAR
+    story.market(3).pending_cost_micros = 40 * DOLLAR
+    story.give(standing)
+    (order,) = (each for each in story.sent if each.reason_code == Reason.EXIT_WORTH_MORE)
+    assert 15 * DOLLAR < order.amount_micros * int(order.price_bps) // 10_000 <= 20 * DOLLAR
 
 
 def test_a_halted_desk_does_not_even_leave() -> None:

@@ -7,7 +7,6 @@ from desk_story import (
     OPEN_NS,
     SHARE,
     Kind,
-    Liquidity,
     OrderState,
     Reason,
     Side,
@@ -17,12 +16,15 @@ from desk_story import (
     trading,
 )
 from desk_views import decided, view_of
+from desk_windows import hold, out, several
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.exposure import (
     committed_micros,
     day_pnl_micros,
+    gross_micros,
+    losses_micros,
     moves_with,
     risky_windows,
     room_micros,
@@ -39,28 +41,6 @@ BOLD = {
     "quote_edge_bps": 50.0, "take_edge_bps": 20.0, "cooldown_ns": 0, "close_quiet_ns": 0,
 }  # fmt: skip
 DAY_NS = 86_400 * NS_PER_S
-
-
-def hold(story: Story, slot: int, token: Token, shares: float, cents: int, second: float = 30.0) -> None:
-    """Shares that were bought in a window, as its venue tells."""
-    story.tell(
-        second, Kind.FILLED, slot, Source.POLYMARKET_USER, ref_id=0, token_code=token, price_bps=cents * 100,
-        amount_micros=round(shares * SHARE), code_id=Liquidity.MAKER,
-    )  # fmt: skip
-
-
-def several(count: int, assets: tuple[int, ...] = (0,), **params: float) -> Story:
-    """So many windows open at once, each with its strike and its book; the desk is not on call."""
-    story = trading(may_take_count=0, may_quote_count=0, **params)
-    story.answers = False
-    for slot in range(count):
-        asset = assets[slot % len(assets)]
-        if slot > 0:
-            story.list_market(slot, opens_s=0, asset=asset, second=30)
-            story.price(30.1, 100_000.0, asset)
-            story.strike(30.1, 100_000.0, slot=slot, source=StrikeSource.VENUE)
-            story.book(30.2, 4_900, 5_100, slot=slot)
-    return story
 
 
 def test_windows_of_one_coin_at_one_time_share_a_cap_and_coins_do_until_they_are_known_to_part() -> None:
@@ -93,7 +73,7 @@ def test_the_fullest_group_that_a_window_is_in_is_what_binds() -> None:
     hold(story, 1, Token.UP, 60, 50)
     hold(story, 2, Token.UP, 80, 50)
     # What is bought in 0 counts in the group around 1, and that holds 2 as well.
-    assert shared_cost_micros(story.world, 0) == 70 * DOLLAR and room_micros(story.world, 0) == 30 * DOLLAR
+    assert shared_cost_micros(story.world, 0) == 70 * DOLLAR and room_micros(story.world, 0, 0) == 30 * DOLLAR
 
 
 def test_a_jump_costs_what_is_left_of_fair_value_and_the_worse_direction_counts() -> None:
@@ -236,7 +216,7 @@ def test_the_days_loss_realised_and_marked_stops_new_risk_also_under_a_standing_
     story.answers = False
     standing = story.desk().copy()
     hold(story, 0, Token.UP, 400, 90)
-    assert day_pnl_micros(story.world) < -100 * DOLLAR and room_micros(story.world, 0) == 0
+    assert day_pnl_micros(story.world) < -100 * DOLLAR and room_micros(story.world, 0, 1) == 0
     sent = len(story.sent)
     story.give(standing)
     assert len(story.sent) == sent
@@ -248,13 +228,27 @@ def test_a_new_utc_day_begins_its_loss_anew() -> None:
     story.answers = False
     hold(story, 0, Token.UP, 400, 50)
     story.settle(350, Token.DOWN)
-    assert day_pnl_micros(story.world) == -200 * DOLLAR and room_micros(story.world, 1) == 0
+    assert day_pnl_micros(story.world) == -200 * DOLLAR and room_micros(story.world, 1, 0) == 0
     midnight_s = (DAY_NS - OPEN_NS % DAY_NS) / NS_PER_S
     story.price(midnight_s - 1, 100_000.0)
     assert day_pnl_micros(story.world) == -200 * DOLLAR
     story.price(midnight_s, 100_000.0)
-    assert day_pnl_micros(story.world) == 0 and room_micros(story.world, 1) == 100 * DOLLAR
+    assert day_pnl_micros(story.world) == 0 and room_micros(story.world, 1, 0) == 100 * DOLLAR
     assert story.world.money.cash_micros == CASH - 200 * DOLLAR
+
+
+def test_what_other_sessions_of_the_wallet_lost_today_counts_for_this_day_alone_and_is_not_our_cash() -> None:
+    story = trading(may_take_count=0, may_quote_count=0, daily_loss_micros=100 * DOLLAR)
+    story.answers = False
+    today = OPEN_NS // DAY_NS
+    for lost, day in ((40, today), (70, today), (999, today + 1)):
+        story.tell(31, Kind.DAY_CARRIED, 0, Source.OURSELVES, ref_id=day, amount_micros=-lost * DOLLAR)
+    assert day_pnl_micros(story.world) == -70 * DOLLAR and room_micros(story.world, 0, 0) == 30 * DOLLAR
+    story.tell(32, Kind.DAY_CARRIED, 0, Source.OURSELVES, ref_id=today, amount_micros=-100 * DOLLAR)
+    assert room_micros(story.world, 0, 0) == 0
+    assert story.world.money.cash_micros == CASH and story.world.refused_count == 0
+    story.price((DAY_NS - OPEN_NS % DAY_NS) / NS_PER_S, 100_000.0)
+    assert day_pnl_micros(story.world) == 0
 
 
 @given(st.integers(0, 255), st.sampled_from((0, 97, 98, 255)))
@@ -276,3 +270,71 @@ def test_the_fee_of_a_take_in_flight_counts_before_it_is_charged() -> None:
     market.orders_count, market.pending_cost_micros, market.pending_micros[0] = 1, 50 * DOLLAR, 100 * SHARE
     # Seven per cent of a quarter of a dollar a share, rounded up to a whole hundredth of a cent.
     assert committed_micros(story.world, 0) == 50 * DOLLAR + 100 * SHARE * 176 // 10_000
+
+
+# Complete sets.
+
+
+def test_complete_sets_are_no_risk_and_what_they_cost_beyond_a_dollar_is() -> None:
+    story = several(1, position_micros=100 * DOLLAR)
+    hold(story, 0, Token.UP, 100, 50)
+    assert committed_micros(story.world, 0) == 50 * DOLLAR
+    hold(story, 0, Token.DOWN, 100, 45)
+    assert committed_micros(story.world, 0) == 0 and losses_micros(story.world, 0) == (-5 * DOLLAR, -5 * DOLLAR)
+    assert gross_micros(story.world, 0) == 95 * DOLLAR, "what they cost is not forgotten: a stake is reckoned with it"
+    assert room_micros(story.world, 0, Token.UP) == 100 * DOLLAR, "a gain that is locked in is not lent to new risk"
+    hold(story, 0, Token.UP, 100, 60)
+    hold(story, 0, Token.DOWN, 100, 50)
+    assert committed_micros(story.world, 0) == 5 * DOLLAR, "sets for a dollar ten lose a dime each, whoever wins"
+
+
+def test_a_purchase_that_closes_a_position_finds_room_where_one_that_adds_to_it_finds_none() -> None:
+    story = several(1, position_micros=50 * DOLLAR)
+    hold(story, 0, Token.UP, 100, 50)
+    assert room_micros(story.world, 0, Token.UP) == 0 and room_micros(story.world, 0, Token.DOWN) == 50 * DOLLAR
+    out(story, 0, Token.DOWN, 100, 45)
+    assert committed_micros(story.world, 0) == 50 * DOLLAR, "it may match or not: fifty are at risk either way"
+    assert room_micros(story.world, 0, Token.UP) == 0, "and it makes no room before it has matched"
+
+
+def test_bids_for_both_tokens_count_as_the_dearer_one_for_not_both_can_be_lost() -> None:
+    story = several(1, position_micros=100 * DOLLAR)
+    out(story, 0, Token.UP, 100, 48)
+    out(story, 1, Token.DOWN, 100, 44)
+    assert losses_micros(story.world, 0) == (44 * DOLLAR, 48 * DOLLAR)
+    assert committed_micros(story.world, 0) == 48 * DOLLAR
+    assert [room_micros(story.world, 0, token) for token in Token] == [52 * DOLLAR, 56 * DOLLAR]
+
+
+def test_a_set_that_is_parted_by_a_failed_trade_is_at_risk_again() -> None:
+    story = several(1, position_micros=50 * DOLLAR)
+    hold(story, 0, Token.UP, 100, 50)
+    hold(story, 0, Token.DOWN, 100, 45)
+    story.tell(
+        31, Kind.FILL_REVERSED, 0, Source.POLYMARKET_USER, ref_id=0, token_code=Token.DOWN, price_bps=4_500,
+        amount_micros=100 * SHARE,
+    )  # fmt: skip
+    assert committed_micros(story.world, 0) == 50 * DOLLAR and room_micros(story.world, 0, Token.UP) == 0
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(st.sampled_from(Token), st.integers(1, 300), st.integers(2, 98)), max_size=4),
+    st.lists(st.tuples(st.sampled_from(Token), st.integers(1, 300), st.integers(2, 98)), max_size=5),
+    st.integers(0, 31),
+    st.sampled_from(Token),
+)
+def test_whatever_matches_and_whoever_wins_no_more_is_lost_than_was_said_to_be_at_risk(
+    held: list[tuple[Token, int, int]], bids: list[tuple[Token, int, int]], matched: int, winner: Token
+) -> None:
+    story = several(1)
+    for token, shares, cents in held:
+        hold(story, 0, token, shares, cents)
+    for row, (token, shares, cents) in enumerate(bids):
+        out(story, row, token, shares, cents)
+    if_up, if_down = losses_micros(story.world, 0)
+    taken = held + [bid for row, bid in enumerate(bids) if matched >> row & 1]
+    lost = sum(shares * cents * DOLLAR // 100 - (shares * DOLLAR if token is winner else 0)
+               for token, shares, cents in taken)  # fmt: skip
+    assert lost <= (if_up if winner is Token.UP else if_down) <= committed_micros(story.world, 0)
+    assert committed_micros(story.world, 0) <= gross_micros(story.world, 0), "never more than all that is paid"

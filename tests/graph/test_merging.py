@@ -76,6 +76,19 @@ def test_a_merge_made_by_hand_is_booked_too() -> None:
     assert story.world.money.cash_micros == CASH - 5 * DOLLAR
 
 
+def test_more_sets_than_there_are_cannot_have_been_merged() -> None:
+    story = holding(10, 4)
+    story.merged(35, 0, 4.01)
+    assert (story.market().position.up_micros, story.market().position.down_micros) == (10 * SHARE, 4 * SHARE)
+    assert story.market().position.merged_micros == 0 and story.world.refused_count == 1
+
+
+def test_a_merge_is_no_order_and_knows_no_least_order() -> None:
+    story = holding(3, 3, merge_micros=2 * SHARE)
+    ticks(story, 31, 60)
+    assert [int(each.amount_micros) for each in story.sent] == [3 * SHARE], "the venue's least order is five shares"
+
+
 @pytest.mark.parametrize(
     ("why", "params", "shares"),
     [
@@ -152,7 +165,8 @@ def test_merging_neither_makes_nor_loses_money(script: list[tuple[str, int]], ou
         elif deed == "by hand" or (deed == "merged" and under_way):
             amount = micros if deed == "by hand" else int(story.market().merge_micros)
             story.merged(second, 0 if deed == "by hand" else under_way, amount / SHARE)
-            shares = {token: held - amount for token, held in shares.items()}
+            if amount <= min(shares.values()):
+                shares = {token: held - amount for token, held in shares.items()}
         elif deed == "refused" and under_way:
             story.merged(second, under_way, 0)
         else:
@@ -164,7 +178,8 @@ def test_merging_neither_makes_nor_loses_money(script: list[tuple[str, int]], ou
     story.settle(350, outcome)
     if late and under_way:
         story.merged(351, under_way, amount / SHARE)
-        shares = {token: held - amount for token, held in shares.items()}
+        if amount <= min(shares.values()):
+            shares = {token: held - amount for token, held in shares.items()}
     money = story.world.money
     assert money.cash_micros == CASH - story.cost_micros() + shares[outcome]
     assert money.cash_micros == CASH + money.day_realized_micros

@@ -126,21 +126,66 @@ def test_a_window_that_has_gone_is_waited_for_no_longer() -> None:
     assert story.world.platform.unsettled_count == 0
 
 
-def test_one_failed_trade_is_no_rate_but_two_of_three_are_and_time_heals_it() -> None:
+def trade(story: Story, second: float, kind: Kind, order_id: int, shares: float, cents: int = 50) -> None:
+    story.tell(
+        second, kind, 0, Source.POLYMARKET_USER, ref_id=order_id, amount_micros=round(shares * SHARE),
+        price_bps=cents * 100, code_id=Liquidity.TAKER, flags_mask=SETTLES,
+    )  # fmt: skip
+
+
+def test_one_failed_trade_is_no_rate_but_two_of_three_are_and_time_alone_heals_it() -> None:
+    story = quoting(platform_calm_ns=0, settle_most_ns=600 * NS_PER_S)
+    story.answers = False
+    for number in range(3):
+        trade(story, 31 + number, Kind.FILLED, 901 + number, 5)
+    told = []
+    for number, kind in enumerate((Kind.FILL_RETRIED, Kind.FILL_REVERSED)):
+        trade(story, 40 + number, kind, 901 + number, 5)
+        told.append(code(story))
+    assert told == [PlatformCode.SOUND, PlatformCode.TRADES_FAIL]
+    for number in (0, 2):
+        trade(story, 42, Kind.FILL_CONFIRMED, 901 + number, 5)
+    for second in (600, 601):
+        story.price(second, 99_990.0)
+    assert code(story) is PlatformCode.SOUND, "nobody traded meanwhile"
+
+
+def test_one_bad_trade_counts_once_over_all_its_prices_and_whether_repeated_or_failed_or_both() -> None:
+    story = quoting(platform_calm_ns=0)
+    story.answers = False
+    for kind in (Kind.FILLED, Kind.FILL_RETRIED, Kind.FILL_REVERSED):
+        for cents in (51, 52, 53, 54):
+            trade(story, 31, kind, 901, 10 * (cents - 50), cents)
+        assert story.world.platform.trades_count == pytest.approx(1.0)
+    assert story.world.platform.failures_count == pytest.approx(1.0) and code(story) is PlatformCode.SOUND
+    assert story.world.platform.unsettled_count == 0
+
+
+def test_a_failure_of_a_part_counts_as_that_part() -> None:
+    story = quoting()
+    story.answers = False
+    trade(story, 31, Kind.FILLED, 901, 100)
+    trade(story, 31, Kind.FILL_RETRIED, 901, 25)
+    trade(story, 31, Kind.FILL_RETRIED, 77, 25)
+    assert story.world.platform.failures_count == pytest.approx(0.25)
+    trade(story, 31, Kind.FILL_REVERSED, 901, 40)
+    assert story.world.platform.failures_count == pytest.approx(0.40)
+
+
+def test_what_is_told_twice_is_waited_for_once_and_fails_once() -> None:
     story = quoting(platform_calm_ns=0)
     story.answers = False
     order = story.sent[0]
-    for number in range(3):
-        match(story, 31 + number, Kind.FILLED, order, 5)
-    told = []
-    for number in range(3):
-        match(story, 40 + number, Kind.FILL_RETRIED if number == 2 else Kind.FILL_REVERSED, order, 5)
-        told.append(code(story))
-    assert told == [PlatformCode.SOUND, PlatformCode.TRADES_FAIL, PlatformCode.TRADES_FAIL]
-    story.price(43 + 3_600, 99_990.0)
-    story.price(44 + 3_600, 99_990.0)
-    match(story, 3_650, Kind.FILL_RETRIED, order, 5)
-    assert code(story) is PlatformCode.SOUND
+    shares = order.amount_micros / SHARE
+    for _ in range(2):
+        match(story, 31, Kind.FILLED, order, shares, flags_mask=SETTLES)
+    assert story.world.platform.unsettled_count == 1
+    match(story, 32, Kind.FILL_CONFIRMED, order, shares)
+    go_on(story, 33, 70)
+    assert code(story) is PlatformCode.SOUND and story.world.platform.unsettled_count == 0
+    for _ in range(3):
+        match(story, 70, Kind.FILL_REVERSED, order, shares)
+    assert 0.9 < story.world.platform.failures_count <= 1.0 and code(story) is PlatformCode.SOUND
 
 
 def test_a_chain_whose_head_is_old_stops_new_risk() -> None:

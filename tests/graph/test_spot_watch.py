@@ -26,6 +26,10 @@ from state.world import World
 from tools.spot import note_trade, sweep_sign
 
 COIN = 1_000_000
+BOLD = {
+    "fair_weight_ratio": 0.9, "weight_sd_ratio": 0.02, "mid_sd_ratio": 0.005, "fair_doubt_ratio": 0.0,
+    "quote_edge_bps": 50.0, "may_take_count": 0,
+}  # fmt: skip
 EXCHANGES = (Source.BINANCE, Source.OKX, Source.COINBASE)
 
 
@@ -98,16 +102,19 @@ def test_a_price_that_leaves_the_others_is_not_trusted_while_it_is_alone() -> No
 
 
 def test_the_desk_stands_aside_and_its_quote_is_pulled() -> None:
-    story = calm(244, take_edge_bps=10.0, arm_bps=2_000)
-    story.answers = True
+    story = calm(244, **BOLD)
     story.book(244.5, 4_900, 5_100)
+    story.give(story.desk())
+    (quote,) = story.placed()
+    story.becomes(244.6, quote, OrderState.RESTING)
     sweep(story, 245, (Source.BINANCE,), Side.SELL)
+    for second in (244, 245, 246, 247):
+        story.price(second, 99_990.0)
+    (cancel,) = (each for each in story.sent if each.act_code == Act.CANCEL)
+    assert (cancel.order_id, cancel.reason_code) == (quote.order_id, Reason.SPOT_ONE_SIDED)
+    story.book(247.1, 4_900, 5_100)
     mandate = story.desk()
     assert mandate.reason_code == Reason.SPOT_ONE_SIDED and mandate.cap_micros == 0
-    quoted = [each for each in story.sent if each.act_code == Act.PLACE]
-    if quoted:
-        story.becomes(247.1, quoted[-1], OrderState.RESTING)
-        assert story.sent[-1].reason_code == Reason.SPOT_ONE_SIDED
 
 
 @settings(max_examples=60)

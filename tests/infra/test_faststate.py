@@ -1,8 +1,4 @@
-"""The fast state: rates that hold, leases that fence, values that no late holder overwrites."""
-
-import asyncio
-from collections.abc import Coroutine
-from typing import Any
+"""The fast state: rates that hold."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +8,6 @@ from infra.faststate import InProcess, Rate
 from state.units import NS_PER_S
 
 HOUR = 3600 * NS_PER_S
-
-
-def run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(work)
 
 
 @given(
@@ -45,42 +37,3 @@ def test_buckets_are_apart_and_take_all_or_nothing() -> None:
     rate = Rate(1.0, 5.0)
     assert [store.take("a", rate, 3), store.take("a", rate, 3), store.take("a", rate, 2)] == [True, False, True]
     assert store.take("b", rate, 5)
-
-
-def test_a_lease_has_one_holder_and_each_new_one_a_higher_fence() -> None:
-    async def story() -> None:
-        clock = Hand(HOUR)
-        store = InProcess(clock)
-        first = await store.lease("engine", "one", 10 * NS_PER_S)
-        assert first is not None and first.fence == 1
-        assert await store.lease("engine", "two", NS_PER_S) is None
-        again = await store.lease("engine", "one", 20 * NS_PER_S)
-        assert again is not None and (again.fence, again.until_ns) == (1, HOUR + 20 * NS_PER_S)
-        clock.at_ns += 20 * NS_PER_S
-        second = await store.lease("engine", "two", 10 * NS_PER_S)
-        assert second is not None and second.fence == 2
-        assert not await store.release(first), "it is another's now"
-        assert await store.release(second)
-        third = await store.lease("engine", "one", 10 * NS_PER_S)
-        assert third is not None and third.fence == 3
-
-    run(story())
-
-
-def test_who_slept_past_his_lease_changes_nothing_on_waking() -> None:
-    async def story() -> None:
-        clock = Hand(HOUR)
-        store = InProcess(clock)
-        assert await store.last("state") is None
-        first = await store.lease("engine", "one", 10 * NS_PER_S)
-        assert first is not None and await store.put("state", b"of one", first)
-        clock.at_ns += 11 * NS_PER_S
-        assert not await store.put("state", b"late", first), "over, though nobody else has come"
-        second = await store.lease("engine", "two", 10 * NS_PER_S)
-        assert second is not None and await store.put("state", b"of two", second)
-        assert not await store.put("state", b"late", first)
-        assert not await store.put("state", b"of nobody")
-        assert await store.last("state") == b"of two"
-        assert await store.put("other", b"anybody's")
-
-    run(story())

@@ -10,7 +10,6 @@ from ledger_rows import (
     DAY_S,
     OPEN_S,
     SLUG,
-    code_of,
     ended,
     failed,
     fee,
@@ -119,12 +118,11 @@ def test_a_rebate_is_accrued_by_the_fill_and_cleared_by_the_payout() -> None:
 
 
 def test_pairs_turned_back_into_dollars_are_no_result_until_the_window_ends() -> None:
-    merged = code_of("MERGED")
     books = opened()
-    told(books, [filled(1, 10, 4_000), filled(2, 10, 5_500, DOWN), row(merged, 90, amount_micros=8 * MICROS)])
+    told(books, [filled(1, 10, 4_000), filled(2, 10, 5_500, DOWN), row(Kind.MERGED, 90, amount_micros=8 * MICROS)])
     assert books.balances().realised_micros == 0
     assert {key.token: micros // MICROS for key, micros in books.balances().shares.items()} == {UP: 2, DOWN: 2}
-    told(books, [row(merged, 95, amount_micros=0), settled(DOWN)], first=4)
+    told(books, [row(Kind.MERGED, 95, amount_micros=0), settled(DOWN)], first=4)
     assert books.balances().realised_micros == round(0.5 * MICROS)
 
 
@@ -158,7 +156,7 @@ def test_an_amount_alone_reaches_the_oldest_whole_matches() -> None:
 
 
 def replace_kind(one: Row, kind: str) -> Row:
-    return one._replace(kind_code=code_of(kind))
+    return one._replace(kind_code=int(Kind[kind]))
 
 
 def test_a_slot_serves_one_window_after_another_but_not_while_the_first_is_held() -> None:

@@ -14,11 +14,13 @@ from infra.shell.face import Face
 from infra.shell.live import Plan, live
 from infra.shell.next_door import Place, place_of
 from infra.terminal.glance import Mode
+from infra.venue_next_door.faults import Fault, Switch
 from infra.venue_next_door.markets import generated_market
 from infra.venue_next_door.server import VenueServer
 from infra.venues.credentials import throwaway_key
+from infra.venues.rest import NoAnswer
 from state.params import default_params
-from state.units import MICROS
+from state.units import MICROS, NS_PER_S
 
 pytestmark = pytest.mark.rehearsal
 
@@ -69,3 +71,26 @@ def test_books_begin_with_what_the_venue_shows_go_on_and_halt_on_money_that_is_g
     again = tmp_path / "again.sqlite"
     write_ledger(again, entries_of(folder))
     assert digest_of(again) == digest_of(folder / FILE), "one journal, one set of books, over three sessions"
+
+
+def test_a_session_that_is_not_told_what_the_account_holds_asks_on_and_then_ends_in_one_line(tmp_path: Path) -> None:
+    """Else its books would begin with the wrong money, and the next start would halt on the difference."""
+    folder = tmp_path / "journal"
+
+    async def story() -> tuple[str, dict[str, Any]]:
+        market = generated_market("demo", windows=6, seed=4, speed_ratio=SPEED, now_ns=0)
+        async with VenueServer.open(market, speed_ratio=SPEED, seed=4, cash_micros=THERE_MICROS, script=[]) as server:
+            place = place_of(server.file(), throwaway_key(), "made up")
+            server.engine.faults.add(Switch(Fault.SERVER_ERROR, "/balance-allowance"))
+            with pytest.raises(NoAnswer, match="does not say what the account holds; start again") as caught:
+                await session(place, folder, 6.0, 90_000)
+            server.engine.faults.clear()
+            now_ns = place.clock.now_ns()
+            server.engine.faults.add(Switch(Fault.SERVER_ERROR, "/balance-allowance", now_ns, now_ns + 10 * NS_PER_S))
+            return str(caught.value), await session(place, folder, 6.0, 90_000)
+
+    words, second = asyncio.run(story())
+    assert "\n" not in words and "halted" not in second
+    notes = list(read_notes(folder, torn_ok=True))
+    assert [note[DEPOSITED] for note in notes if DEPOSITED in note] == [10_000 * MICROS]
+    assert [halts for _, halts in held(folder)] == [False] * len(held(folder))

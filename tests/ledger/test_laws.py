@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_rows import CASH_MICROS, OPEN_S, SLUG, code_of, ended, in_words, listed, opened, place, row, settled
+from ledger_rows import CASH_MICROS, OPEN_S, SLUG, ended, filled, in_words, listed, opened, place, row, settled
 
 from infra.ledger.booking import Booker
 from infra.ledger.entries import FillState, TokenKey, totals
@@ -16,6 +16,7 @@ from infra.venue_next_door.ledger import Ledger as VenueLedger
 from state.events import EVENT, Kind, Side, Token
 from state.orders import Liquidity
 from state.params import default_params
+from state.units import MICROS
 
 GRAIN = 10_000
 DAY_S = 86_400
@@ -49,11 +50,11 @@ def histories(draw: Any) -> list[Row]:
         if fate == "failed":
             rows.append(later._replace(kind_code=int(Kind.FILL_REVERSED)))
         elif fate:
-            rows.append(later._replace(kind_code=code_of(fate)))
+            rows.append(later._replace(kind_code=int(Kind[fate])))
     for order in draw(st.sets(st.integers(1, 4))):
         rows.append(ended(order, at_s=draw(st.integers(10, 500))))
     if draw(st.booleans()):
-        rows.append(row(code_of("MERGED"), draw(st.integers(30, 400)), amount_micros=draw(grains)))
+        rows.append(row(Kind.MERGED, draw(st.integers(30, 400)), amount_micros=draw(grains)))
     if draw(st.booleans()):
         rows.append(settled(draw(tokens), at_s=draw(st.integers(301, 2 * DAY_S))))
     for _ in range(draw(st.integers(0, 2))):
@@ -199,10 +200,11 @@ def test_the_venues_own_ledger_has_the_same_to_the_micro(
             tell(row(Kind.FEE_CHARGED, 61, ref_id=fill.ref_id, amount_micros=-fee))
         if data.draw(st.booleans()):
             pairs = data.draw(grains)
-            venue.split("us", SLUG, pairs)
-            tell(row(code_of("SPLIT"), 62, amount_micros=pairs))
+            for token in Token:
+                venue.fill("us", SLUG, token, Side.BUY, 5_000, pairs)
+                tell(filled(1, pairs / MICROS, 5_000, token, at_s=62))
             venue.merge("us", SLUG, pairs // 2)
-            tell(row(code_of("MERGED"), 63, amount_micros=pairs // 2))
+            tell(row(Kind.MERGED, 63, amount_micros=pairs // 2))
         assert_same(books, venue)
     venue.rebate("us", 1_234_567)
     tell(row(Kind.REBATE_PAID, 100, amount_micros=1_234_567))
@@ -222,6 +224,14 @@ def assert_same(books: Booker, venue: VenueLedger) -> None:
     assert [found.shares.get(TokenKey(SLUG, token), 0) for token in Token] == [
         venue.shares("us", SLUG, token) for token in Token
     ]
+
+
+@given(histories())
+def test_the_few_fills_that_the_chain_owes_a_word_on_are_known_without_looking_at_all(history: list[Row]) -> None:
+    books = opened()
+    for number, each in enumerate(history, start=1):
+        books.row(number, each)
+    assert books.unsettled == {fill.key: fill for fill in books.all_fills() if not fill.state.is_final}
 
 
 @given(histories())

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from evals.generator import SPECS
 from infra.cli.app import app
 from infra.journal.reader import read_notes
+from infra.ledger.entries import day_of
 from infra.ledger.ledger import LedgerDiffers
 from infra.ledger.ledger_book import FILE, LedgerBook, entries_of
 from infra.ledger.ledger_file import digest_of, read_balances, read_fills
@@ -99,7 +100,7 @@ def test_the_core_remembers_what_the_books_have(lived: tuple[Path, LedgerBook, A
     found, money = book.balances(), worlds["money"][0]
     assert found.collateral_micros + found.pending_redemption_micros == int(money["cash_micros"])
     assert found.fees_micros == int(money["fees_micros"])
-    assert book.day_pnl_at(int(worlds["now_ns"][0])) == int(money["day_realized_micros"])
+    assert book.day_pnl_micros(day_of(int(worlds["now_ns"][0]))) == int(money["day_realized_micros"])
     replayed = LedgerBook()
     replayed.catch_up(folder)
     assert hold_against_core(replayed, play_session(folder).core.worlds) == ()

@@ -1,6 +1,7 @@
 """A live session observes until somebody arms it, for this start and up to a limit; and disarms by itself in time."""
 
 import asyncio
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sessions import CASH_MICROS, feed, market, open_shell, stretch
+from typer.testing import CliRunner
 
+from infra.cli.app import app
+from infra.private_files import write_private
 from infra.shell.arming import (
     ANSWER_FILE,
     LIVE_FILE,
@@ -24,7 +28,6 @@ from infra.shell.arming import (
     ask_session,
     session_in,
     words_for,
-    write_private,
 )
 from infra.shell.core import COMMAND
 from infra.shell.kill import KILL_FILE
@@ -39,6 +42,9 @@ from state.units import MICROS, NS_PER_S
 ROWS = stretch(market(), -700.0, 40.0)
 BEGUN_NS = int(ROWS["seen_ns"][0])
 LEAST = 4_950_000
+
+
+encode = msgspec.json.encode
 
 
 class Door:
@@ -143,7 +149,7 @@ def test_a_word_for_an_earlier_start_arms_no_later_one(tmp_path: Path) -> None:
         with observing(tmp_path) as (shell, arming, _):
             write_private(
                 tmp_path / REQUEST_FILE,
-                Request(nonce="n", session_id="of yesterday", arm=True, limit_usd=50.0, for_s=60.0),
+                encode(Request(nonce="n", session_id="of yesterday", arm=True, limit_usd=50.0, for_s=60.0)),
             )
             arming.look()
             assert is_halted(shell) and b"earlier start" in (tmp_path / ANSWER_FILE).read_bytes()
@@ -156,7 +162,7 @@ def test_a_word_that_others_could_have_written_is_not_heard(tmp_path: Path) -> N
     async def run() -> None:
         with observing(tmp_path) as (shell, arming, _):
             request = Request(nonce="n", session_id=arming.session_id, arm=True, limit_usd=50.0, for_s=60.0)
-            write_private(tmp_path / REQUEST_FILE, request)
+            write_private(tmp_path / REQUEST_FILE, encode(request))
             os.chmod(tmp_path / REQUEST_FILE, 0o666)
             arming.look()
             assert is_halted(shell) and b"others could have written" in (tmp_path / ANSWER_FILE).read_bytes()
@@ -181,6 +187,67 @@ def test_no_file_of_whatever_bytes_arms_anything_or_ends_the_session(
     asyncio.run(run())
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads what nobody else may")
+def test_a_word_that_cannot_be_read_is_refused_and_ends_nothing(tmp_path: Path) -> None:
+    """`sudo updown disarm` writes a file of root's: the session says so, and hears the next word."""
+    unreadable(tmp_path, lambda file: (file.touch(), file.chmod(0o000)))
+
+
+def test_a_word_that_is_no_file_of_ours_is_refused_and_ends_nothing(tmp_path: Path) -> None:
+    unreadable(tmp_path, lambda file: file.symlink_to(tmp_path / LIVE_FILE))
+
+
+def unreadable(folder: Path, leave: Any) -> None:
+    async def run() -> None:
+        with observing(folder) as (shell, arming, _):
+            leave(folder / REQUEST_FILE)
+            arming.look()
+            assert b"a request that this session cannot read" in (folder / ANSWER_FILE).read_bytes()
+            assert is_halted(shell) and await asked(arming, folder, arm=True, limit_usd=50.0)
+            assert not is_halted(shell), "the next word is heard"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("ends", ["disarmed", "in time"])
+def test_the_reason_of_a_halt_outlives_a_disarming(tmp_path: Path, ends: str) -> None:
+    """Then `arm --resume` lifts it in the core and at the gate; were it forgotten, nothing could be armed any more."""
+
+    async def run() -> None:
+        with observing(tmp_path) as (shell, arming, _):
+            await asked(arming, tmp_path, arm=True, limit_usd=50.0, hours=1.0)
+            shell.halt("books and venue differ")
+            if ends == "disarmed":
+                await asked(arming, tmp_path, arm=False)
+            else:
+                clock: Any = shell.clock
+                clock.at_ns += 3_600 * NS_PER_S
+                arming.look()
+            with pytest.raises(ArmingRefused, match="halted: books and venue differ; look into it"):
+                await asked(arming, tmp_path, arm=True, limit_usd=50.0)
+            await asked(arming, tmp_path, arm=True, limit_usd=50.0, resume=True)
+            assert not is_halted(shell)
+
+    asyncio.run(run())
+
+
+def test_the_gate_ends_an_arming_by_itself(tmp_path: Path) -> None:
+    """Though nobody looks for words any more: what looks may hang, or have failed."""
+
+    async def run() -> None:
+        with observing(tmp_path) as (shell, arming, door):
+            await asked(arming, tmp_path, arm=True, limit_usd=50.0, hours=1.0)
+            door.gate.hear(words_for(True, 50 * MICROS), 1)
+            command: Any = np.zeros(1, COMMAND)[0]
+            command["act_code"], command["order_id"] = Act.PLACE, 1
+            now_ns = shell.clock.now_ns()
+            before, after = (door.gate.check(command, now_ns + hours * 3_600 * NS_PER_S) for hours in (0, 1))
+            assert before is not None and before.bar is not Bar.DISARMED
+            assert after is not None and after.bar is Bar.DISARMED
+
+    asyncio.run(run())
+
+
 def test_a_halt_of_before_is_lifted_only_when_that_is_said(tmp_path: Path) -> None:
     async def run() -> None:
         with observing(tmp_path) as (shell, arming, _):
@@ -195,15 +262,55 @@ def test_a_halt_of_before_is_lifted_only_when_that_is_said(tmp_path: Path) -> No
     asyncio.run(run())
 
 
+def test_a_halt_is_not_forgotten_when_the_desk_is_disarmed_after_it(tmp_path: Path) -> None:
+    """Disarming puts a reason of its own before people; the halt behind it stands, and needs its own word."""
+
+    async def run() -> None:
+        with observing(tmp_path) as (shell, arming, _):
+            await asked(arming, tmp_path, arm=True, limit_usd=50.0)
+            shell.halt("books and venue differ")
+            for _again in range(2):
+                await asked(arming, tmp_path, arm=False)
+                assert shell.halted_why == "books and venue differ"
+            with pytest.raises(ArmingRefused, match="halted: books and venue differ; look into it"):
+                await asked(arming, tmp_path, arm=True, limit_usd=50.0)
+            await asked(arming, tmp_path, arm=True, limit_usd=50.0, resume=True)
+            assert not is_halted(shell) and shell.halted_why == ""
+
+    asyncio.run(run())
+
+
 def test_what_was_killed_is_not_armed_before_that_is_lifted(tmp_path: Path) -> None:
+    """The file may come between the operator's look and the session's own: both look."""
+
     async def run() -> None:
         with observing(tmp_path) as (shell, arming, door):
+            for_now = Request(
+                nonce="1", session_id=session_in(tmp_path).session_id, arm=True, limit_usd=50.0, for_s=60.0, resume=True
+            )
+            write_private(tmp_path / REQUEST_FILE, msgspec.json.encode(for_now))
             (tmp_path / KILL_FILE).touch()
-            with pytest.raises(ArmingRefused, match="killed: lift that first"):
+            arming.look()
+            answer = msgspec.json.decode((tmp_path / ANSWER_FILE).read_bytes())
+            assert (answer["taken"], "KILL: killed; look into it" in answer["words"]) == (False, True)
+            with pytest.raises(ArmingRefused, match="KILL: killed; look into it, then lift that with `updown kill"):
                 await asked(arming, tmp_path, arm=True, limit_usd=50.0, resume=True)
             assert is_halted(shell) and door.gate.is_disarmed
 
     asyncio.run(run())
+
+
+def test_an_operator_who_arms_what_was_killed_gets_one_line_and_an_exit_code(tmp_path: Path) -> None:
+    """Also where no session runs, and as an object for machines; disarming is never refused for it."""
+    (tmp_path / KILL_FILE).touch()
+    arm = ["arm", "--limit-usd", "50", "--journal", str(tmp_path)]
+    done = CliRunner().invoke(app, arm)
+    mend = f"killed; look into it, then lift that with `updown kill --lift --journal {tmp_path}`"
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == f"updown: {tmp_path / KILL_FILE}: {mend}\n"
+    told = json.loads(CliRunner().invoke(app, [*arm, "--json"]).stdout)
+    assert told["exit"] == 2 and mend in told["error"]
+    assert "no live session runs here" in CliRunner().invoke(app, ["disarm", "--journal", str(tmp_path)]).stderr
 
 
 def test_a_gateway_that_has_stopped_for_good_needs_a_new_start(tmp_path: Path) -> None:
@@ -256,11 +363,10 @@ def test_an_operator_hears_when_nobody_is_there_or_nobody_answers(tmp_path: Path
 
 
 def test_words_are_rows_that_a_core_knows() -> None:
-    """ARM with its limit where the core knows the word; else the halt is lifted, and the gate holds the limit."""
     armed, disarmed = words_for(True, 7), words_for(False, 0)
     assert (armed["kind_code"] == Kind.OPERATOR_SAID).all() and armed["ref_id"][-1] == 7
     names = [Word(int(rows["code_id"][-1])).name for rows in (armed, disarmed)]
-    assert names in (["ARM", "DISARM"], ["RESUME", "HALT"])
+    assert names == ["ARM", "DISARM"]
     assert int(words_for(True, 7, resume=True)["code_id"][0]) == Word.RESUME
 
 

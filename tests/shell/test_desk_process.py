@@ -3,7 +3,10 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from multiprocessing import Pipe
 from typing import Any
 
 import numpy as np
@@ -59,6 +62,37 @@ def test_a_run_that_fails_is_told_as_a_fault_and_the_next_one_is_answered(proces
     fault, answer = told(process, b"not a view", view_of().tobytes())
     assert isinstance(fault, DeskFault) and "the LangGraph desk failed: ValueError" in str(fault)
     assert isinstance(answer, Answer)
+
+
+def test_an_answer_that_nobody_can_use_is_told_as_a_fault(process: DeskProcess) -> None:
+    """The loop that calls a reader back only logs what it raises: the session would go on without mandates."""
+
+    async def run() -> DeskFault:
+        came: asyncio.Queue[DeskFault] = asyncio.Queue()
+
+        def heard(_: Answer) -> None:
+            raise ValueError("no mandate of mine")
+
+        process.part()
+        process.listen(heard, came.put_nowait)
+        process.ask(PARAMS, view_of().tobytes())
+        fault = await asyncio.wait_for(came.get(), 60.0)
+        process.part()
+        return fault
+
+    assert str(asyncio.run(run())) == "an answer of the desk's cannot be used: ValueError: no mandate of mine"
+
+
+def test_a_process_that_has_closed_its_end_and_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers nothing more, so it is as good as gone; waiting for it for good would hang the session with it."""
+    monkeypatch.setattr("infra.shell.desk_process.END_S", 0.1)
+    ours, theirs = Pipe()
+    theirs.close()
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    monkeypatch.setattr("infra.shell.desk_process.begin", lambda _: (ours, child))
+    with DeskProcess() as process, pytest.raises(DeskFault, match="ended with code -9"):
+        process.ready()
+    assert child.returncode == -signal.SIGKILL
 
 
 def test_the_end_of_the_process_is_told_once_and_asking_it_again_is_a_fault() -> None:

@@ -21,7 +21,6 @@ from infra.cli.app import app
 from infra.shell.kill import (
     KEY_FILE,
     KILL_FILE,
-    KILL_WORD,
     SWITCH_FILE,
     KillSwitch,
     SwitchFileRefused,
@@ -90,7 +89,7 @@ def test_a_file_in_its_folder_stops_a_desk_and_its_orders_go(tmp_path: Path) -> 
             await guarded.desk.until_true(lambda: guarded.switch.pulled is not None, "the orders are pulled")
             assert guarded.switch.pulled is not None and guarded.switch.pulled.is_verified
             assert guarded.open_orders == 0
-            assert guarded.said == [f"{KILL_WORD.name}: killed: the file KILL lies in the session's folder"]
+            assert guarded.said == ["KILL: killed: the file KILL lies in the session's folder"]
             guarded.desk.place("0.43", 10)
             await guarded.desk.until("order 4: REJECTED, 0 open (FAILED)")
             assert guarded.desk.gateway.counts["posted"] == 3
@@ -141,7 +140,7 @@ def test_a_restart_under_the_file_begins_dead_and_lifting_it_lets_the_desk_live(
             guarded.desk.place("0.40", 10)
             await guarded.desk.until("order 1: REJECTED, 0 open (FAILED)")
             await guarded.desk.until_true(lambda: bool(guarded.said), "the core is told")
-            assert guarded.said == [f"{KILL_WORD.name}: killed: killed yesterday"]
+            assert guarded.said == ["KILL: killed: killed yesterday"]
             (tmp_path / KILL_FILE).unlink()
             await guarded.desk.until_true(lambda: guarded.said[-1] == "lifted", "lifted")
             guarded.desk.place("0.40", 10)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from infra.journal.reader import read_notes
+from infra.proofs.demo_latency import EAGER as TAKES
+from infra.settings import read_params
 from infra.shell.face import Face
 from infra.shell.gate_start import gate_from
 from infra.shell.kill import KEY_FILE, KILL_FILE, read_switch_file
@@ -19,24 +21,18 @@ from infra.venue_next_door.markets import generated_market
 from infra.venue_next_door.server import VenueServer
 from infra.venues.credentials import throwaway_key
 from infra.venues.gate import Gate
-from state.params import default_params
 from state.units import MICROS
 
 pytestmark = pytest.mark.rehearsal
 
 SPEED = 5.0
 CASH_MICROS = 100_000 * MICROS
-EAGER = default_params(
-    {
-        "take_edge_bps": 10, "quote_edge_bps": 10, "keep_edge_bps": 0, "arm_bps": 2_000, "cooldown_ns": 300_000_000,
-        "interval_z": 0.25, "hold_sd_ratio": 0, "fair_weight_ratio": 1.5, "fair_doubt_ratio": 0,
-        "weight_sd_ratio": 0.01, "pause_e_log": 10, "order_micros": 20_000_000,
-    }
-)  # fmt: skip
+EAGER = read_params(None, (*TAKES, "may_quote_count=1", "quote_edge_bps=10", "keep_edge_bps=0"))
 """A desk that trades as often as it can, so that there is something to kill."""
 
 
-async def _killed_midway(folder: Path) -> dict[str, Any]:
+async def _killed_midway(folder: Path, *, again: bool = False) -> dict[str, Any]:
+    """Kill a demo while it trades; `again`: then lift that while nobody runs, and start it anew."""
     market = generated_market("demo", windows=4, seed=4, speed_ratio=SPEED, now_ns=0)
     async with VenueServer.open(market, speed_ratio=SPEED, seed=4, cash_micros=CASH_MICROS, script=[]) as server:
         place = place_of(server.file(), throwaway_key(), "made up")
@@ -66,7 +62,20 @@ async def _killed_midway(folder: Path) -> dict[str, Any]:
         session.cancel()
         with suppress(asyncio.CancelledError):
             await session
+        if again:
+            (folder / KILL_FILE).unlink()
+            session = asyncio.create_task(live(plan, face))
+            await until(lambda: len(account.orders) > told["later"])
+            session.cancel()
+            with suppress(asyncio.CancelledError):
+                await session
         return told
+
+
+def test_a_demo_that_died_killed_trades_again_once_that_is_lifted(tmp_path: Path) -> None:
+    """The journal replays the kill, and nobody arms play money: the file that is gone says that it may live."""
+    asyncio.run(_killed_midway(tmp_path / "journal", again=True))
+    assert [note for note in read_notes(tmp_path / "journal", torn_ok=True) if "kill lifted" in note]
 
 
 def test_a_demo_is_killed_by_a_file_and_orders_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

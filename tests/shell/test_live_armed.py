@@ -44,7 +44,7 @@ async def _session(server: VenueServer, folder: Path, stages: list[int]) -> None
     arming = Arming(folder, identity.address, "the venue next door", 4_950_000, CASH_MICROS)
     plan = Plan(
         mode="live", addresses=server.addresses, clock=server.clock, folder=folder, params=read_params(None, EAGER),
-        cash_micros=CASH_MICROS, code="tests", seconds=45.0, identity=identity, wallet=identity.wallet, arming=arming,
+        cash_micros=CASH_MICROS, code="tests", seconds=120.0, identity=identity, wallet=identity.wallet, arming=arming,
     )  # fmt: skip
     face = Face(Mode(name="live", speed_ratio=SPEED, began_cash_micros=CASH_MICROS, journal=str(folder)))
     session = asyncio.create_task(live(plan, face))
@@ -54,7 +54,7 @@ async def _session(server: VenueServer, folder: Path, stages: list[int]) -> None
     assert words.startswith("armed: at most $60.00 at risk")
     shell: Any = face.shell
     assert not int(shell.core.world["halted_code"]) and shell.door.gate.armed_micros == LIMIT_USD * MICROS
-    await _until(lambda: _orders(server), 20.0)  # an eager desk trades soon, unless the machine is too busy for it
+    assert await _until(lambda: _orders(server), 60.0), "an eager desk trades as soon as it may"
     stages.append(len(_orders(server)))
     assert await ask_session(folder, arm=False) == "disarmed: nothing but cancels leaves"
     await asyncio.sleep(0.5)

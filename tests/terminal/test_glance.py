@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from terminal_glances import OPEN_NS, bought, crowd, worlds_of
 
 from graph.views import take_view
+from infra.plain_memory import plain
 from infra.terminal.glance import Glance, Mode, stages_of
-from infra.terminal.memory import average_of, plain
+from infra.terminal.memory import average_of
 from infra.terminal.readout import glance_of
 from infra.terminal.view import draw
 from state.desk import View

@@ -101,9 +101,17 @@ def test_what_happens_to_orders_and_money_is_said() -> None:
 def test_the_markets_noise_is_not_said() -> None:
     noise = set(Kind) - {
         Kind.ORDER_CHANGED, Kind.FILLED, Kind.FEE_CHARGED, Kind.FILL_REVERSED, Kind.SETTLED, Kind.REBATE_PAID,
-        Kind.FEED_CHANGED, Kind.OPERATOR_SAID, Kind.MERGED,
+        Kind.FEED_CHANGED, Kind.OPERATOR_SAID, Kind.MERGED, Kind.DAY_CARRIED,
     }  # fmt: skip
     assert all(told_row(row(kind), NAMES) is None for kind in noise)
+
+
+def test_the_wallets_day_is_said_where_there_is_something_to_say() -> None:
+    carried = row(Kind.DAY_CARRIED)
+    assert told_row(carried, NAMES) is None
+    carried["amount_micros"] = -46_500_000
+    told = told_row(carried, NAMES)
+    assert told is not None and told.endswith(" other sessions of this wallet came to -$46.50 today")
 
 
 def test_an_order_says_why_and_under_which_mandate() -> None:

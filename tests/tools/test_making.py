@@ -13,7 +13,6 @@ from tools.making import (
     first_ratio,
     making_bps,
     sales_per_s,
-    taking_bps,
     through_ratio,
 )
 
@@ -95,7 +94,3 @@ def test_being_run_over_never_makes_a_quote_worth_more(
     assert making_bps(edge, adverse + 10.0, 100.0, filled, through) <= worth + 1e-9
     if edge <= adverse:
         assert worth <= 0.0
-
-
-def test_a_take_is_worth_its_edge_and_never_less_than_nothing() -> None:
-    assert (taking_bps(120.0), taking_bps(0.0), taking_bps(-40.0)) == (120.0, 0.0, 0.0)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from state.units import LOT_MICROS
 from tools.fees import fee_micros
 from tools.stake import (
-    LOT_MICROS,
     StakeCode,
     StakeTerms,
     doubt_ratio,

@@ -1,7 +1,5 @@
 """Other people's client reads the exchanges next door: ccxt, unmodified, told nothing but where the servers are.
 
-pytestmark = pytest.mark.rehearsal
-
 What it cannot read here, and why:
 
 * Order books of depth. Our rows carry best prices only, so there are no `depth`, `orderbook.50`, `books` or `level2`
@@ -25,6 +23,8 @@ from infra.venue_next_door.bybit import bybit_app
 from infra.venue_next_door.coinbase import coinbase_app, coinbase_exchange_app
 from infra.venue_next_door.okx import okx_app
 from state.events import Side, Source
+
+pytestmark = pytest.mark.rehearsal
 
 CCXT: Any = import_module("ccxt.pro")  # it has no types
 BID, ASK = 108_000.0, 108_000.1

@@ -309,8 +309,12 @@ def test_a_generated_market_with_a_customer_in_it_read_back_from_the_socket_is_t
                         assert ours == {level.price_bps: level.amount_micros for level in theirs}
                         told_count += len(ours)
             assert told_count > 20
-            # The crowd rests there too, in whole shares or hundredths: ours is on top of it.
-            assert levels[windows[0].slot, UP, BUY, 1000] >= 12_500_000
+        async with Stage([generate(spec, 3)], subscriptions_app, start_s=-700).open() as alone:
+            alone.live_until(-10)
+            book = alone.engine.book(windows[0].tokens[UP])
+            assert book is not None
+            crowd_micros = sum(level.amount_micros for level in book.bids if level.price_bps == 1000)
+        assert levels[windows[0].slot, UP, BUY, 1000] == crowd_micros + 12_500_000, "ours, on top of the crowd's"
 
     play(story())
 

@@ -5,10 +5,11 @@ from gate_stage import MIDDLE_S, GateStage, told
 from inline_snapshot import snapshot
 
 from infra.venues.gate import HARD, Bar, Limits
+from infra.venues.gate_books import BookedWindow, Sent
 from state.events import Asset, Kind, Side, Token, Word
 from state.orders import OrderState, TimeInForce
 from state.params import default_params
-from state.units import MICROS
+from state.units import MICROS, NS_PER_S
 
 FAK = TimeInForce.FAK
 WIDE = {"position_micros": 50_000 * MICROS}
@@ -64,6 +65,32 @@ def test_fees_that_were_charged_are_at_risk_like_the_price() -> None:
     assert stage.gate.books.slots[0].worst_micros() == 51_750_000
     assert told(stage.place(0.5, 97)) == "POSITION", "51.75 and 48.50"
     assert told(stage.place(0.5, 96)) == "leaves"
+
+
+def test_complete_sets_are_no_risk_and_an_exit_finds_room_that_more_of_the_same_does_not() -> None:
+    stage = GateStage({"position_micros": 50 * MICROS})
+    stage.place(0.5, 100)
+    stage.fill(1, 100)
+    window = stage.gate.books.slots[0]
+    assert told(stage.place(0.5, 10)) == "POSITION, the core erred"
+    assert told(stage.place(0.3, 100, token=Token.DOWN)) == "leaves", "it closes what is held"
+    assert window.worst_micros() == 50 * MICROS, "it may match or not"
+    stage.fill(3, 100, 0.3, token=Token.DOWN)
+    assert window.worst_micros() == 0
+    stage.place(0.5, 100)
+    assert window.worst_micros() == 30 * MICROS, "the sets won twenty, whoever wins"
+    stage.fill(3, 100, 0.3, token=Token.DOWN, kind=Kind.FILL_REVERSED)
+    assert window.worst_micros() == 100 * MICROS, "a set that is parted is at risk again"
+    assert told(stage.place(0.4, 10)) == "POSITION, the core erred"
+    assert told(stage.place(0.4, 200, token=Token.DOWN)) == "leaves", "beyond the limit, and this makes it no worse"
+
+
+def test_bids_for_both_tokens_count_as_the_dearer_one() -> None:
+    stage = GateStage({"position_micros": 50 * MICROS})
+    assert told(stage.place(0.5, 100)) == "leaves"
+    assert told(stage.place(0.48, 100, token=Token.DOWN)) == "leaves", "not both can be lost"
+    assert stage.gate.books.slots[0].worst_micros() == 50 * MICROS
+    assert told(stage.place(0.48, 10, token=Token.DOWN)) == "POSITION, the core erred"
 
 
 def test_windows_of_one_coin_share_one_limit_and_other_coins_have_their_own() -> None:
@@ -128,10 +155,17 @@ def test_what_failed_after_the_end_is_taken_out_of_that_days_result() -> None:
     assert stage.gate.books.day_micros(stage.now_ns) == 0
 
 
-def test_a_days_result_of_another_session_is_carried_over_from_the_ledger() -> None:
+def test_a_days_result_of_other_sessions_of_the_wallet_counts_once_and_for_its_day_alone() -> None:
     stage = GateStage()
-    stage.gate.carry(stage.now_ns // (86_400 * 10**9), -2_001 * MICROS)
+    day = stage.now_ns // (86_400 * 10**9)
+    stage.hear(Kind.DAY_CARRIED, ref_id=day, amount_micros=-1_990 * MICROS)
+    assert told(stage.place()) == "leaves"
+    stage.hear(Kind.DAY_CARRIED, ref_id=day, amount_micros=-2_001 * MICROS)
+    assert stage.gate.books.day_micros(stage.now_ns) == -2_001 * MICROS, "said again it takes the first's place"
     assert told(stage.place()) == "DAILY_LOSS, the core erred"
+    stage.now_s += 86_400
+    stage.list_window(1, open_s=86_400)
+    assert told(stage.place(slot=1)) == "leaves", "another day"
 
 
 @pytest.mark.parametrize(
@@ -161,6 +195,16 @@ def test_nothing_is_sold_that_is_not_held() -> None:
     assert told(stage.place(0.5, 6, side=Side.SELL)) == "NOT_HELD, the core erred", "six are promised already"
     stage.fill(3, 6, side=Side.SELL)
     assert stage.gate.books.slots[0].worst_micros() == 2 * MICROS
+
+
+def test_a_purchase_closes_nothing_that_is_about_to_be_sold() -> None:
+    """Twenty UP are held: as many DOWN complete sets, unless the UP may be gone first."""
+    window = BookedWindow(0, 0, 0, 300 * NS_PER_S, 5 * MICROS)
+    window.shares_micros[Token.UP] = 20 * MICROS
+    purchase = Sent(Token.DOWN, Side.BUY, 5_000, 20 * MICROS, True)
+    assert window.is_exit(purchase)
+    window.orders[1] = Sent(Token.UP, Side.SELL, 5_000, 20 * MICROS, False)
+    assert not window.is_exit(purchase)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +284,8 @@ def test_words_stop_it_and_only_the_right_word_starts_it_again() -> None:
     then("resumed once more")
     gate.lift()
     then("lifted")
+    gate.arm(6 * MICROS)
+    then("armed anew")
     assert story == snapshot(
         [
             "halted: HALTED",
@@ -250,7 +296,8 @@ def test_words_stop_it_and_only_the_right_word_starts_it_again() -> None:
             "armed with 6 dollars: leaves",
             "killed: KILLED",
             "resumed once more: KILLED",
-            "lifted: leaves",
+            "lifted: DISARMED",
+            "armed anew: leaves",
         ]
     )
 

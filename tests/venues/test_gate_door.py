@@ -80,7 +80,10 @@ def told(story: Callable[[GatedDesk], Coroutine[Any, Any, None]], start_s: float
 def test_a_bent_core_that_sends_too_much_is_stopped_and_the_session_halts() -> None:
     async def story(gated: GatedDesk) -> None:
         desk = gated.desk
-        for _ in range(8):
+        for _ in range(5):
+            desk.gateway.send(gated.commands(0.40))
+        await desk.until_true(lambda: sum("RESTING" in line for line in desk.words) == 5, "five rest")
+        for _ in range(3):
             desk.gateway.send(gated.commands(0.40))
         await desk.until("order 6: REJECTED, 0 open (FAILED)")
         await desk.until_true(lambda: bool(desk.halts), "halted")
@@ -90,7 +93,6 @@ def test_a_bent_core_that_sends_too_much_is_stopped_and_the_session_halts() -> N
         assert gated.notes[0] == {
             "gate": "position", "order": 6, "words": "over the limit of a window (24000000 against 20000000)"
         }  # fmt: skip
-        await desk.until_true(lambda: sum("RESTING" in line for line in desk.words) == 5, "five rest")
         assert gated.orders_at_venue == 5 and desk.gateway.counts["posted"] == 5
         desk.cancel(1, 2, 3, 4, 5)
         await desk.until_true(lambda: sum("DONE" in line for line in desk.words) == 5, "cancels pass")

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from inline_snapshot import snapshot
 from numpy.typing import NDArray
-from order_messages import OPEN_NS, UP_ID
+from order_messages import DOWN_ID, LISTING, OPEN_NS, SLOT, UP_ID
 
-from infra.venues.credentials import Secret
-from infra.venues.posting import body_of, outcome_of, terms_of
+from infra.streams.intake import Intake
+from infra.venues import posting, signing
+from infra.venues.credentials import Credentials, Secret
+from infra.venues.gateway import Gateway
+from infra.venues.posting import Fate, body_of, outcome_of, outcomes_of, terms_of
 from infra.venues.refusals import halting
-from infra.venues.rest import Reply
+from infra.venues.rest import Reply, Rest
 from infra.venues.signing import Signer
 from infra.venues.throttle import Throttle
 from state.events import Side, Token
@@ -195,6 +198,53 @@ def test_answers_that_are_not_the_venues_own() -> None:
     assert halting("INVALID_ORDER_MIN_SIZE", 400) == ""
 
 
+def test_an_answer_of_success_that_cannot_be_read_leaves_the_order_in_doubt() -> None:
+    """The order may live: told as refused, its money would be free and be spent a second time."""
+    live = posted("live")
+    assert {
+        "a number for an amount": said(200, posted("matched", takingAmount=10)),
+        "no status": said(200, live.replace('"live"', "null")),
+        "cut in the middle": said(200, live[: len(live) // 2]),
+        "nothing": said(200, ""),
+        "created": said(201, live),
+        "taken for later": said(202, "{}"),
+        "a page of a proxy": said(200, "<html>please wait</html>"),
+        "a plain no": said(200, posted("", success=False, errorMsg="not enough balance / allowance")),
+        "a fault": said(200, '{"error": "not enough balance / allowance"}'),
+    } == snapshot(
+        {
+            "a number for an amount": "unknown",
+            "no status": "unknown",
+            "cut in the middle": "unknown",
+            "nothing": "unknown",
+            "created": "resting",
+            "taken for later": "unknown",
+            "a page of a proxy": "unknown, halt: the venue's bot wall stands between us and the venue",
+            "a plain no": "refused, NOT_ENOUGH_BALANCE",
+            "a fault": "refused, NOT_ENOUGH_BALANCE",
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "fates"),
+    [
+        (200, f"[{posted('live')}, {posted('matched')}]", [Fate.RESTING, Fate.MATCHED]),
+        (200, f"[{posted('live')}]", [Fate.UNKNOWN] * 2),
+        (200, posted("live"), [Fate.UNKNOWN] * 2),
+        (200, "[{", [Fate.UNKNOWN] * 2),
+        (200, '{"error": "too many orders"}', [Fate.REFUSED] * 2),
+        (429, '{"error": "Too Many Requests"}', [Fate.REFUSED] * 2),
+        (500, "", [Fate.UNKNOWN] * 2),
+    ],
+)
+def test_a_batch_without_an_answer_to_each_of_its_orders_refuses_none(
+    status: int, body: str, fates: list[Fate]
+) -> None:
+    told = outcomes_of(Reply(status, body.encode(), 0.0, 0, 0), [Side.BUY, Side.BUY])
+    assert [each.fate for each in told] == fates
+
+
 def test_older_names_mean_the_same() -> None:
     names = (
         "INVALID_ORDER_MIN_TICK_SIZE", "INVALID_ORDER_MIN_SIZE", "INVALID_ORDER_NOT_ENOUGH_BALANCE",
@@ -253,3 +303,36 @@ def test_pauses_grow_while_the_venue_insists_and_let_post_only_orders_through_wh
     throttle.went_well()
     throttle.pause(Reject.POST_ONLY_MODE, 120.0)
     assert (throttle.refusal(True), throttle.refusal(False)) == (Reject.NONE, Reject.POST_ONLY_MODE)
+
+
+def test_a_prepared_window_leaves_nothing_to_reckon_for_its_first_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Domain, parties and the body's common text are there when a window is followed, not when its order is urgent."""
+    clock = HandClock()
+    rest = Rest("http://127.0.0.1:1", clock, SIGNER, Credentials("our-key", Secret("c2VjcmV0"), Secret("word")))
+    gateway = Gateway(rest, clock, SIGNER, Intake(clock))
+    posting._form.cache_clear()
+    SIGNER._constants.clear()
+    gateway.prepare(LISTING, SLOT)
+    formed = posting._form.cache_info().misses
+    monkeypatch.setattr(signing, "domain_of", None)
+    for token, token_id in ((Token.UP, UP_ID), (Token.DOWN, DOWN_ID)):
+        command = place(slot_id=SLOT, token_code=token)[0]
+        made = terms_of(command, token_id)
+        assert not isinstance(made, Reject)
+        assert body_of(command, made[0], SIGNER.sign(made[0]), SIGNER, "our-key")
+    assert posting._form.cache_info().misses == formed == 2
+
+
+def test_a_short_pause_cuts_no_long_one_short_nor_hides_why() -> None:
+    clock = HandClock()
+    throttle = Throttle(clock)
+    throttle.pause(Reject.POST_ONLY_MODE, 120.0)
+    throttle.pause(Reject.RATE_LIMITED, 7.0)
+    throttle.pause(Reject.POST_ONLY_MODE, 5.0)
+    assert (throttle.refusal(True), throttle.pause_reject) == (Reject.RATE_LIMITED, Reject.POST_ONLY_MODE)
+    clock.at_ns += 8 * NS_PER_S
+    assert (throttle.refusal(True), throttle.refusal(False)) == (Reject.NONE, Reject.POST_ONLY_MODE)
+    clock.at_ns += 111 * NS_PER_S
+    assert throttle.refusal(False) is Reject.POST_ONLY_MODE
+    clock.at_ns += NS_PER_S
+    assert throttle.refusal(False) is Reject.NONE

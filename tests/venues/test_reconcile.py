@@ -26,7 +26,7 @@ from infra.venues.known_orders import KnownOrder
 from infra.venues.order_news import OrderNews
 from infra.venues.reconcile import Past, Reconciled, order_of, reconcile
 from state.events import EVENT, Kind, Side, Token
-from state.orders import Act, Command, Liquidity, OrderState, TimeInForce
+from state.orders import Act, Command, Liquidity, OrderState, Reject, TimeInForce
 from state.records import layout
 from state.units import MICROS, NS_PER_S
 
@@ -174,3 +174,11 @@ def test_an_order_that_was_over_stays_over() -> None:
     order = news.orders[hash_of(1)]
     assert order.is_over and not order.in_doubt and order.told is OrderState.DONE
     assert int(before["kind_code"][0]) == Kind.ORDER_CHANGED and order.side is Side.BUY
+
+
+def test_an_order_told_as_refused_that_lives_at_the_venue_after_all_is_to_be_pulled() -> None:
+    bid = an_order(1)
+    news = some_news(bid)
+    news.refused(bid.order_hash, Reject.FAILED, OPEN_NS)
+    hear(news, order_message(bid, "PLACEMENT", "LIVE"))
+    assert news.strays == {bid.order_hash}

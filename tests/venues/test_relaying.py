@@ -1,5 +1,8 @@
 """Relaying: sets are made, merged and redeemed through the relayer next door, and what became of each is known."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +12,8 @@ from polymarket.types import EvmAddress
 from relayer_stage import lived, stage
 
 from infra.venues.credentials import throwaway_key
-from infra.venues.relaying import Fate, WalletRelayer, relayer_of
+from infra.venues.relaying import DEADLINE_S, Fate, WalletRelayer, relayer_of
+from infra.venues.rest import Reply
 from infra.venues.signing import LocalKey, SignatureType
 from infra.venues.wallet_calls import (
     ADAPTER,
@@ -23,7 +27,7 @@ from infra.venues.wallet_calls import (
     split_call,
 )
 from state.events import Token
-from state.units import MICROS
+from state.units import MICROS, NS_PER_S
 
 OLD = Pair("0x" + "ab" * 32)
 NEW = Pair("0x01" + "cd" * 15 + "00" * 15, routed=True)
@@ -77,6 +81,49 @@ async def test_a_lost_submission_is_known_to_be_undone_once_its_deadline_has_pas
         told = await on.relayer.split(on.pair, 4 * MICROS)
         assert told.fate is Fate.REFUSED and "did nothing" in told.why
         assert (await on.relayer.split(on.pair, 4 * MICROS)).fate is Fate.CONFIRMED
+
+
+@pytest.mark.rehearsal
+@lived
+async def test_a_batch_that_was_taken_and_never_done_is_refused_only_when_it_can_not_be_done_any_more() -> None:
+    """The relayer says that it has it, and nothing comes of it: patience ends long before the batch's own deadline."""
+    async with stage(-500, speed=120.0) as on:
+        on.line.swallows, on.line.tells_no_state = 1, True
+        began_ns = on.venue.clock.now_ns()
+        told = await on.relayer.split(on.pair, 4 * MICROS)
+        assert told.fate is Fate.REFUSED and "did nothing" in told.why
+        assert on.venue.clock.now_ns() - began_ns > DEADLINE_S * NS_PER_S
+
+
+@pytest.mark.rehearsal
+@lived
+async def test_a_batch_of_which_nothing_is_told_was_done_all_the_same() -> None:
+    async with stage(-500, speed=120.0) as on:
+        on.line.tells_no_state = True
+        told = await on.relayer.split(on.pair, 4 * MICROS)
+        assert told.fate is Fate.UNKNOWN and "acted since" in told.why
+        assert on.holding() == (-4.0, 4.0, 4.0)
+
+
+@lived
+async def test_a_key_that_is_told_in_another_shape_is_repeated_nowhere() -> None:
+    async with stage() as on:
+        call = on.desk.rest.call
+
+        async def bent(method: str, path: str, **named: Any) -> Reply:
+            reply = await call(method, path, **named)
+            return (
+                replace(reply, status=201, raw=b'{"apiKey": "k", "hush": "a secret"}') if "builder" in path else reply
+            )
+
+        on.desk.rest.call = bent  # type: ignore[method-assign]
+        told = await on.relayer.split(on.pair, MICROS)
+        assert (told.fate, told.why) == (Fate.REFUSED, "no builder key: 201 an answer that cannot be read")
+        on.desk.rest.call = call  # type: ignore[method-assign]
+        assert (await on.relayer.split(on.pair, MICROS)).fate is Fate.CONFIRMED
+        assert on.relayer._key is not None
+        secrets = on.relayer._key.secret.reveal(), on.relayer._key.passphrase.reveal()
+        assert not any(each in repr(vars(on.relayer)) for each in secrets)
 
 
 @lived

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from infra.doctor.golden import VECTORS
 from infra.venues.credentials import KeyMissing, Secret
-from infra.venues.secrets import Identity, SignerFailed, identity_from
-from infra.venues.signing import LocalKey, SignatureType, Signer, Terms
+from infra.venues.secrets import Identity, identity_from
+from infra.venues.signing import LocalKey, SignatureType, Signer, SignerFailed, Terms
 from infra.wallets import deposit_wallet_of
 from state.events import Side
 
@@ -100,8 +100,8 @@ class _Vault(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def a_vault() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), _Vault)
+def a_vault(kind: type[_Vault] = _Vault) -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), kind)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -134,3 +134,29 @@ def test_a_signer_elsewhere_that_cannot_be_used_is_refused() -> None:
         identity = _remote(base)
     with pytest.raises(SignerFailed, match="does not answer"):
         identity.signer().sign(TERMS)
+
+
+def test_a_signer_that_sends_us_elsewhere_is_refused_and_our_token_goes_nowhere() -> None:
+    heard: list[str] = []
+
+    class Elsewhere(_Vault):
+        def do_GET(self) -> None:
+            heard.append(self.path)
+            super().do_GET()
+
+    class Astray(_Vault):
+        def do_GET(self) -> None:
+            self.send_response(307)
+            self.send_header("Location", f"{elsewhere}/address")
+            self.end_headers()
+
+    with a_vault(Elsewhere) as elsewhere, a_vault(Astray) as base:
+        with pytest.raises(SignerFailed, match="answers 307"):
+            _remote(base)
+        assert not heard
+
+
+@pytest.mark.parametrize("wallet", ["", WALLET], ids=["own account", "deposit wallet"])
+def test_an_orders_id_is_known_without_a_signature(wallet: str) -> None:
+    signer = Signer(Secret(KEY), wallet)
+    assert signer.hash_of(TERMS) == signer.sign(TERMS).order_hash

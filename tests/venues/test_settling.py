@@ -1,87 +1,18 @@
 """Settling: a decided window's payout arrives, once, whoever sets it off, and whatever fails on the way."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 import pytest
 from gateway_desk import SLOT
 from relayer_stage import Stage, lived, stage
+from settling_books import Books
 
-from infra.ledger.ledger_book import LedgerBook
-from infra.venues.relaying import Relayer
 from infra.venues.settling import Settling
-from state.events import EVENT, Kind, Source, Token
+from state.events import Kind, Token
 from state.orders import TimeInForce
 from state.units import MICROS, NS_PER_S
 
 pytestmark = pytest.mark.rehearsal
-
-
-@dataclass
-class Books:
-    """What a session would be: rows and notes in the order in which they came, and books over them."""
-
-    on: Stage
-    cash_micros: int
-    facts: list[Any] = field(default_factory=list)
-    halts: list[str] = field(default_factory=list)
-    heard: int = 0
-
-    def __post_init__(self) -> None:
-        self.book = self.opened()
-
-    def opened(self) -> LedgerBook:
-        """Open books anew, as a restart does: from the journal alone."""
-        book = LedgerBook()
-        book.begin(self.cash_micros, 1)
-        for number, fact in enumerate(self.facts):
-            self._hear(book, number, fact)
-        return book
-
-    @staticmethod
-    def _hear(book: LedgerBook, number: int, fact: Any) -> None:
-        if isinstance(fact, dict):
-            book.note(number, fact, 2)
-        else:
-            book.rows(1_000 * number, fact)
-
-    def add(self, fact: Any) -> None:
-        self.facts.append(fact)
-        self._hear(self.book, len(self.facts) - 1, fact)
-
-    def row(self, kind: Kind, **columns: int) -> None:
-        row = np.zeros(1, EVENT)
-        row["kind_code"], row["source_code"], row["slot_id"] = kind, Source.GAMMA, SLOT
-        row["at_ns"] = row["seen_ns"] = self.on.venue.clock.now_ns()
-        for name, value in columns.items():
-            row[name] = value
-        self.add(row)
-
-    def listen(self) -> None:
-        """Take in what the desk has been told since."""
-        rows = self.on.desk.rows
-        if len(rows) > self.heard:
-            self.add(rows[self.heard :].copy())
-            self.heard = len(rows)
-
-    def settling(self, relayer: Relayer | None) -> Settling:
-        listing = self.on.desk.listing
-        return Settling(
-            self.book, self.on.desk.rest, relayer, self.on.venue.clock, note=self.add,
-            listings=lambda: {listing.slug: listing}, slug_of=lambda _: listing.slug, halt=self.halts.append,
-        )  # fmt: skip
-
-    def notes(self, key: str) -> list[Any]:
-        return [fact for fact in self.facts if isinstance(fact, dict) and key in fact]
-
-    def owed(self) -> float:
-        return self.book.balances().pending_redemption_micros / MICROS
-
-    def agree(self) -> bool:
-        """Say whether books and venue have the same collateral, to the micro."""
-        return self.book.balances().collateral_micros == self.on.venue.engine.cash_micros(self.on.account)
 
 
 async def holding_winners(on: Stage, decided: bool = True) -> Books:
@@ -170,16 +101,49 @@ async def test_a_lost_answer_does_not_redeem_twice() -> None:
 
 
 @lived
-async def test_a_transaction_that_the_chain_undoes_is_tried_again() -> None:
-    """The outcome was told before the chain had it: the first redemption reverts."""
+async def test_nothing_is_redeemed_before_the_clob_names_the_winner_too() -> None:
+    """The outcome was told before the CLOB had it: no transaction is wasted on what the chain would undo."""
     async with stage(150) as on:
         books = await holding_winners(on, decided=False)
         settling = books.settling(on.relayer)
         await look_until(settling, on, lambda: bool(books.notes("not redeemed")))
-        assert [each["why"][:22] for each in books.notes("not redeemed")] == ["not redeemed: failed: "]
+        assert [each["why"] for each in books.notes("not redeemed")] == ["the CLOB names no winner yet"]
+        assert on.line.submits == 0 and not books.notes("second word")
         await on.desk.until_true(lambda: on.venue.window.outcome is not None, "the outcome")
         await look_until(settling, on, lambda: bool(books.notes("redeemed")))
-        assert len(books.notes("redeemed")) == 1 and books.agree()
+        (word,) = books.notes("second word")
+        assert (word["first"], word["clob"], word["agrees"]) == ("UP", "Up", True)
+        assert len(books.notes("redeemed")) == 1 and books.agree() and not books.halts
+
+
+@lived
+async def test_two_words_that_differ_halt_and_nothing_is_redeemed() -> None:
+    """The window is settled as UP by the first word, and the CLOB has DOWN."""
+    async with stage(150, outcome=Token.DOWN) as on:
+        books = await holding_winners(on)
+        settling = books.settling(on.relayer)
+        await look_for(settling, on, 90)
+        (halt,) = books.halts
+        assert halt == (
+            f"{on.desk.listing.slug}: it was settled as UP, and the CLOB names Down as the winner: nothing is "
+            "redeemed; look at both before trading on"
+        )
+        assert books.notes("not redeemed")[-1]["why"] == "the CLOB names another winner"
+        assert on.line.submits == 0 and not books.notes("redeemed") and len(books.notes("second word")) == 1
+
+
+@lived
+async def test_the_second_word_is_heard_also_where_nothing_is_owed() -> None:
+    """Settled as DOWN while UP was held, nothing seems to be owed; but the CLOB says UP, and that is our money."""
+    async with stage(150) as on:
+        books = await holding_winners(on)
+        books.facts = [fact for fact in books.facts if isinstance(fact, dict) or fact["kind_code"][0] != Kind.SETTLED]
+        books.row(Kind.SETTLED, code_id=Token.DOWN)
+        books.book = books.opened()
+        assert books.owed() == 0.0
+        await look_for(books.settling(on.relayer), on, 20)
+        (halt,) = books.halts
+        assert "it was settled as DOWN, and the CLOB names Up as the winner" in halt
 
 
 @lived
@@ -223,14 +187,12 @@ async def test_tokens_that_go_without_money_are_not_booked_as_paid() -> None:
 
 
 @lived
-async def test_complete_sets_are_merged_and_a_lost_answer_is_settled_by_what_is_held() -> None:
-    async with stage(10) as on:
+async def test_dust_that_nobody_holds_any_more_is_not_redeemed_for_ever() -> None:
+    async with stage(150) as on:
         books = Books(on, on.began)
-        settling = books.settling(on.relayer)
-        await on.relayer.split(on.pair, 9 * MICROS)
-        assert await settling.merge(SLOT, 4 * MICROS) == 4 * MICROS
-        on.line.lose_answers = 1
-        assert await settling.merge(SLOT, 2 * MICROS) == 2 * MICROS
-        assert await settling.merge(SLOT, 50 * MICROS) == 0  # there are not so many: the chain undoes it
-        assert on.holding() == (-3.0, 3.0, 3.0) and not books.halts
-        assert await books.settling(None).merge(SLOT, MICROS) == 0
+        books.row(Kind.MARKET_LISTED, code_id=0, ref_id=on.desk.listing.open_ns, span_s=300, price_bps=100)
+        books.row(Kind.FILLED, ref_id=1, token_code=Token.UP, price_bps=5_200, amount_micros=5_000)
+        books.row(Kind.SETTLED, code_id=Token.UP)
+        await look_for(books.settling(on.relayer), on, 60)
+        (paid,) = books.notes("redeemed")
+        assert (paid["amount_micros"], paid["by"], on.line.submits) == (5_000, "dust", 0)
