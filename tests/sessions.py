@@ -59,11 +59,20 @@ def arrivals(rows: Any) -> list[Arrived]:
 
 
 @lru_cache(maxsize=1)
-def desk_process() -> DeskProcess:
-    """Give the one desk's process that all tests share, for it takes seconds to start."""
+def _shared_process() -> DeskProcess:
     process = DeskProcess()
     atexit.register(process.close)
     return process.ready()
+
+
+def desk_process() -> DeskProcess:
+    """Give the one desk's process that all tests share, for it takes seconds to start; nobody listens to it.
+
+    A session that a test left as a crash would leave it is parted from it here.
+    """
+    process = _shared_process()
+    process.part()
+    return process
 
 
 def open_shell(folder: Path, now_ns: int, core: Core | None = None, **more: Any) -> Shell:
@@ -73,10 +82,8 @@ def open_shell(folder: Path, now_ns: int, core: Core | None = None, **more: Any)
     began = core or Core(default_params(), CASH_MICROS)
     if session.is_new:
         session.begin(began, {"mode": "paper"}, now_ns)
-    desk = desk_process()
-    desk.part()  # a session that a test left as a crash would leave it listens no more
     return Shell(
-        desk=desk,
+        desk=desk_process(),
         clock=clock,
         intake=Intake(clock),
         session=session,
