@@ -75,6 +75,12 @@ def lived(folder: Path, hedge: HedgeSettings, perps: Perps, lines: list[str] | N
     return asyncio.run(run())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Live once for nothing: desk and venue share a loop here, and loading the compiled core holds both up."""
+    lived(tmp_path_factory.mktemp("loaded") / "journal", HedgeSettings(), Perps(), seconds=2.0)
+
+
 @pytest.mark.parametrize("where", ["binance", "bybit", "okx"])
 def test_a_perpetual_next_door_leans_against_the_desk_and_is_flat_at_the_end(where: str, tmp_path: Path) -> None:
     perps, lines = Perps(), list[str]()
