@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.addresses import PRODUCTION, Addresses
+from infra.hedge.settings import HedgeSettings, HedgeUnclear, hedge_from
 from state.params import BOUNDS, OutOfBounds, Params, UnknownParameter, checked, default_params, difference
 
 SECTION: Final = "params"
 ADDRESSES: Final = "addresses"
 ACCOUNT: Final = "account"
-SECTIONS: Final = (SECTION, ADDRESSES, ACCOUNT)
+HEDGE: Final = "hedge"
+SECTIONS: Final = (SECTION, ADDRESSES, ACCOUNT, HEDGE)
 WALLET_KINDS: Final = range(4)
 """Signature types (venue reference 1.3): the key's own account, a proxy, a safe, a deposit wallet."""
 _WALLET: Final = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -58,7 +60,7 @@ def _of_file(file: Path) -> dict[str, Any]:
     if odd:
         raise SettingsRefused(
             f"{file}: unknown key {odd[0]!r}; parameters stand under [{SECTION}], servers under [{ADDRESSES}], the "
-            f"wallet under [{ACCOUNT}]"
+            f"wallet under [{ACCOUNT}], the hedge under [{HEDGE}]"
         )
     for name in SECTIONS:
         if not isinstance(told.get(name, {}), dict):
@@ -84,6 +86,23 @@ def read_addresses(file: Path | None = None) -> Addresses:
             raise SettingsRefused(f"{file}: {name} = {value!r} must begin with {' or '.join(kinds)}")
         told[name] = value.rstrip("/")
     return replace(PRODUCTION, **told)
+
+
+def read_hedge(file: Path | None = None, where: str = "") -> HedgeSettings:
+    """Give the hedge that a settings file's section `[hedge]` wants; off where nothing says otherwise.
+
+    Args:
+        file: TOML; None for the defaults.
+        where: The place, if the command line names one.
+
+    Raises:
+        SettingsRefused: a name that there is not, or a value that cannot stand.
+    """
+    section = _of_file(file).get(HEDGE, {}) if file is not None else {}
+    try:
+        return hedge_from(section, where)
+    except HedgeUnclear as error:
+        raise SettingsRefused(f"{file}: {error}" if file is not None else str(error)) from None
 
 
 def read_account(file: Path | None = None) -> dict[str, str]:

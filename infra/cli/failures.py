@@ -60,6 +60,7 @@ def code_of(error: Exception) -> Exit:
         + _known("infra.snapshots", "SnapshotRefused")
         + _known("infra.shell.next_door", "VenueFailed")
         + _known("infra.shell.live", "NotNextDoor")
+        + _known("infra.hedge.ccxt_perp", "HedgeRefused")
         + _known("infra.shell.wallet_day", "DayUnknown")
         + _known("infra.venue_next_door.files", "VenueFileRefused")
         + _known("infra.ledger.ledger", "LedgerBusy", "LedgerFailed")

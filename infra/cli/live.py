@@ -1,6 +1,7 @@
 """The commands `demo`, `paper` and `record`: the desk over real sockets, next door or at the venue."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -12,6 +13,7 @@ from infra.cli.speech import AsJson, answer, note, say, table
 
 if TYPE_CHECKING:
     from infra.clock import Clock
+    from infra.hedge.settings import HedgeSettings
     from infra.shell.live import Plan
 
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="The session's journal; goes on where one lies there.")]
@@ -21,6 +23,12 @@ Cash = Annotated[float, typer.Option(min=0.0, max=1e9, metavar="USD", help="Play
 Frames = Annotated[bool, typer.Option("--frames", help="Keep every frame's own bytes in the journal, too.")]
 VenueAt = Annotated[
     Path | None, typer.Option("--venue", metavar="FILE", help="What `updown venue --write FILE` wrote: use that venue.")
+]
+HedgeAt = Annotated[
+    str,
+    typer.Option(
+        "--hedge", metavar="WHERE", help="Hedge with a perpetual: off, paper, binance, bybit or okx; see [hedge]."
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Lift what halted the session of before; look into it first.")]
 Minutes = Annotated[float, typer.Option(min=0.0, help="End after so many minutes; 0: when stopped.")]
@@ -38,6 +46,7 @@ def demo(
     changes: Changes = None,
     cash: Cash = 100_000.0,
     faults: Annotated[Path | None, typer.Option(metavar="FILE", help="Faults at the venue next door, as TOML.")] = None,
+    hedge: HedgeAt = "",
     resume: Resume = False,
     frames: Frames = False,
     plain: Plain = False,
@@ -52,6 +61,9 @@ def demo(
     Example: updown demo --windows 6 --speed 30
     """
     settings = read_settings(params, changes)
+    from infra.settings import read_hedge
+
+    hedged = read_hedge(params, hedge)
     get_ready()
     from infra.journal.segments import is_journal
     from infra.shell.live import Plan
@@ -73,6 +85,7 @@ def demo(
             mode="demo", addresses=place.addresses, clock=place.clock, folder=folder, params=settings,
             cash_micros=round(cash * 1e6), code=code_name(), seed=seed, windows=windows,
             seconds=minutes * 60.0, keep_frames=frames, key=place.key, wallet=place.wallet, resume=resume,
+            hedge=hedged, hedge_keys=place.hedge_keys,
         )  # fmt: skip
         told = run_plan(plan, plain=plain, as_json=as_json, venue="the venue next door", words=[place.words])
     show_session(told, as_json)
@@ -87,6 +100,7 @@ def paper(
     params: ParamsFile = None,
     changes: Changes = None,
     cash: Cash = 100_000.0,
+    hedge: HedgeAt = "",
     resume: Resume = False,
     frames: Frames = False,
     plain: Plain = False,
@@ -100,8 +114,10 @@ def paper(
     Example: updown paper --minutes 60 --params my.toml
     """
     settings = read_settings(params, changes)
+    hedged = _on_paper(params, hedge)
     get_ready()
     plan = _abroad("paper", settings, out, venue, params, windows, minutes, seed, cash, frames, resume=resume)
+    plan = replace(plan, hedge=hedged)
     show_session(
         run_plan(plan, plain=plain, as_json=as_json, venue="real feeds, the matching model as the venue"), as_json
     )
@@ -126,6 +142,17 @@ def record(
     get_ready(whole=False)
     plan = _abroad("record", settings, out, venue, params, 0, minutes, 1, 0.0, frames=True)
     show_session(run_plan(plan, plain=plain, as_json=as_json, venue="real feeds"), as_json)
+
+
+def _on_paper(params: Path | None, where: str) -> "HedgeSettings":
+    """Give the hedge of a session that sends nothing: what a file wants at an exchange is done on paper."""
+    from infra.hedge.settings import EXCHANGES, PAPER
+    from infra.settings import read_hedge
+
+    if where in EXCHANGES:
+        raise Misuse(f"--hedge {where}: `updown paper` sends no orders; hedge with --hedge paper")
+    told = read_hedge(params, where)
+    return replace(told, where=PAPER) if told.where in EXCHANGES else told
 
 
 def _abroad(

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,8 @@ from infra.cli.speech import AsJson, answer, note, say
 
 if TYPE_CHECKING:
     from infra.doctor.doctor import Findings, Visit
+    from infra.hedge.ccxt_perp import HedgeKeys
+    from infra.hedge.settings import HedgeSettings
     from infra.shell.live import Plan
 
 Folder = Annotated[
@@ -48,6 +51,7 @@ def live(
     Example: updown live --journal var/live --params my.toml
     """
     settings = read_settings(params, changes)
+    hedge, hedge_keys = _hedge(params)
     get_ready()
     visit = visit_of(venue, params, settings, journal)
     if visit.identity is None:
@@ -63,6 +67,7 @@ def live(
             if str(check.state) == "warning":
                 note(f"updown: warning: {check.line}")
         plan = _plan(visit, findings, windows=windows, seconds=minutes * 60.0, seed=seed, frames=frames)
+        plan = replace(plan, hedge=hedge, hedge_keys=hedge_keys)
         where = plan.arming.venue if plan.arming is not None else ""
         note(f"updown: observing {where}; arm with: updown arm --limit-usd N --journal {journal}")
         money = "real" if visit.addresses.abroad() else "simulated"
@@ -70,6 +75,18 @@ def live(
     show_session(told, as_json)
     if told.get("left"):
         raise typer.Exit(int(Exit.DOES_NOT_HOLD))
+
+
+def _hedge(params: Path | None) -> "tuple[HedgeSettings, HedgeKeys | None]":
+    """Give the hedge that the settings file wants, and the keys that it needs; a command line turns none on."""
+    import os
+
+    from infra.hedge.ccxt_perp import hedge_keys_from
+    from infra.hedge.settings import EXCHANGES
+    from infra.settings import read_hedge
+
+    hedge = read_hedge(params)
+    return hedge, hedge_keys_from(os.environ) if hedge.where in EXCHANGES else None
 
 
 def _refuse(findings: "Findings", as_json: bool) -> None:

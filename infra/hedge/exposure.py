@@ -10,9 +10,9 @@ from state.events import Asset, Source
 from state.units import MICROS, NS_PER_S
 from state.world import Phase
 
-Slope = Callable[[Any, Any, int], float]
-"""How much a window's chance of UP moves with a dollar of the coin: (market, asset, now in ns) -> per dollar. Both are
-records of the core as compiled code reads them."""
+Slope = Callable[[Any, int], float]
+"""How much a window's chance of UP moves with a dollar of the coin: (world, slot) -> per dollar; the world is the
+core's record as compiled code reads it: `graph.deltas.window_delta_per_usd`."""
 OVER: Final = (Phase.NONE, Phase.SETTLED)
 
 
@@ -24,12 +24,11 @@ def exposure_of(worlds: Any, asset: Asset, slope: Slope) -> Exposure:
     Args:
         worlds: The core's memory, one world.
         asset: Which coin.
-        slope: Of `tools.delta`.
+        slope: Of `graph.deltas`.
     """
     world = plain(worlds)[0]
     now_ns, state = int(world["now_ns"]), world["assets"][int(asset)]
     delta, left_s = 0.0, 0.0
-    records = worlds[0]
     for slot, market in enumerate(world["markets"]):
         if int(market["asset_code"]) != int(asset) or int(market["phase_code"]) in OVER:
             continue
@@ -37,7 +36,7 @@ def exposure_of(worlds: Any, asset: Asset, slope: Slope) -> Exposure:
         pairs_apart = (int(position["up_micros"]) - int(position["down_micros"])) / MICROS
         if not pairs_apart:
             continue
-        told = pairs_apart * slope(records["markets"][slot], records["assets"][int(asset)], now_ns)
+        told = pairs_apart * slope(worlds[0], slot)
         if math.isfinite(told) and told:
             delta += told
             left_s = max(left_s, (int(market["close_ns"]) - now_ns) / NS_PER_S)

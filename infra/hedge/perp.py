@@ -40,6 +40,13 @@ class PerpUnread(Exception):
 class PerpLeg(Protocol):
     """One perpetual at one exchange."""
 
+    async def look(self) -> None:
+        """Bring the touch up to date, where the session's own feeds do not.
+
+        Raises:
+            PerpUnread: the exchange does not say.
+        """
+
     async def position_coins(self) -> float:
         """Give what is held, by the exchange's word; negative when short.
 
@@ -50,8 +57,18 @@ class PerpLeg(Protocol):
     def touch(self) -> Touch | None:
         """Give the newest best prices; None when none are known."""
 
-    async def trade(self, coins: float, name: str, *, closes: bool) -> Traded:
-        """Trade at once up to so many coins; `name` is the same when the same order is meant, and new otherwise."""
+    async def trade(self, coins: float, name: str, *, closes: bool, at_market: bool = False) -> Traded:
+        """Trade at once up to so many coins; `name` is the same when the same order is meant, and new otherwise.
+
+        Args:
+            coins: Negative to sell.
+            name: Letters and digits, at most 32: what every exchange takes.
+            closes: Only makes the position smaller.
+            at_market: Whatever the price: to get out when the touch is not known any more.
+        """
+
+    async def close(self) -> None:
+        """Let the connections go."""
 
 
 class PaperPerp:
@@ -65,30 +82,27 @@ class PaperPerp:
 
     def __init__(self, quoted: Callable[[], Touch | None], fee_bps: float, coins: float = 0.0) -> None:
         self._quoted, self._fee_bps, self.coins = quoted, fee_bps, coins
-        self.cash_usd = 0.0
-        self.fees_usd = 0.0
 
     async def position_coins(self) -> float:
         """Give what is held."""
         return self.coins
 
+    async def look(self) -> None:
+        """Do nothing: the session's own feed is all there is."""
+
     def touch(self) -> Touch | None:
         """Give the newest best prices."""
         return self._quoted()
 
-    async def trade(self, coins: float, name: str, *, closes: bool) -> Traded:
-        """Fill at the touch."""
+    async def trade(self, coins: float, name: str, *, closes: bool, at_market: bool = False) -> Traded:
+        """Fill at the touch, or at the last that was known."""
         touch = self._quoted()
         if touch is None:
             return Traded(Done.REFUSED, why="no touch")
         price = touch.ask_usd if coins > 0 else touch.bid_usd
         fee = abs(coins) * price * self._fee_bps / 10_000.0
         self.coins = round(self.coins + coins, 9)
-        self.cash_usd -= coins * price + fee
-        self.fees_usd += fee
         return Traded(Done.FILLED, coins, price, fee)
 
-    def worth_usd(self) -> float:
-        """Give profit and loss with the position marked at the middle, fees taken off."""
-        touch = self._quoted()
-        return self.cash_usd + (self.coins * touch.mid_usd if touch is not None else 0.0)
+    async def close(self) -> None:
+        """Do nothing: there are no connections."""

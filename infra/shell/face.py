@@ -11,6 +11,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from infra.clock import monotonic_ns
+from infra.hedge.hedge_watch import HedgeWatch
 from infra.shell.arming import UNARMED
 from infra.shell.shell import Shell
 from infra.streams.life import Health
@@ -44,6 +45,7 @@ class Face:
     tally: Tally = field(default_factory=Tally)
     shell: Shell | None = None
     streams: Streams | None = None
+    hedge: HedgeWatch | None = None
     left: str = ""
     """What may still rest at the venue after a stop, in words; empty when all was seen gone."""
     _decisions: deque[DecisionShown] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -54,6 +56,12 @@ class Face:
     _last_aside: dict[int, tuple[int, int]] = field(default_factory=dict)
     _began_ns: int = field(default_factory=monotonic_ns)
     _began_cpu_s: float = field(default_factory=lambda: _cpu_s())
+
+    def begin(self, shell: Shell, hedge: HedgeWatch | None) -> None:
+        """Take in whom to watch; a hedge tells by itself what it trades."""
+        self.shell, self.hedge = shell, hedge
+        if hedge is not None:
+            hedge.tell = self.tell
 
     # What the shell tells.
 
@@ -172,6 +180,8 @@ class Face:
             latency=stages_of(shell.latency.table()), counts=self.counts(), digest=shell.core.digest(),
             replay=f"updown replay {folder}", notes=notes,
         )  # fmt: skip
+        if self.hedge is not None:
+            told["hedge"] = self.hedge.told()
         if self.left:
             told["left"] = self.left
         if shell.halted_why not in ("", *UNARMED):

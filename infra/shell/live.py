@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from infra.addresses import Addresses
 from infra.clock import Clock, monotonic_ns
+from infra.hedge.ccxt_perp import HedgeKeys
+from infra.hedge.hedge_watch import HedgeWatch
+from infra.hedge.settings import HedgeSettings
 from infra.ledger.ledger_book import DEPOSITED, LedgerBook
 from infra.ledger.session_books import session_books
 from infra.ledger.watching import BooksWatch
@@ -23,6 +26,7 @@ from infra.shell.desk_process import DeskProcess
 from infra.shell.ending import see_pulled, stopped_by_signals, wind_down
 from infra.shell.face import Face
 from infra.shell.gate_start import gate_from
+from infra.shell.hedging import hedge_of
 from infra.shell.kill import KillSwitch, kill_switch
 from infra.shell.paper import PaperVenue
 from infra.shell.parts import begin_part
@@ -40,6 +44,7 @@ from infra.venues.gateway import Gateway
 from infra.venues.heartbeat import Heartbeat
 from infra.venues.rest import Rest
 from infra.venues.secrets import Identity
+from infra.venues.settling import Settling
 from infra.venues.signing import Signer
 from state.events import EVENT, Word
 from state.params import Params
@@ -81,6 +86,10 @@ class Plan:
     """Who trades in a live session, where the key may be held elsewhere; in its place, not beside it."""
     arming: Arming | None = None
     """A live session has one: it observes until an operator arms it."""
+    hedge: HedgeSettings = HedgeSettings()  # noqa: RUF009 - frozen
+    """Off unless it is asked for."""
+    hedge_keys: HedgeKeys | None = None
+    """Of the perpetual's exchange, unless the hedge is on paper."""
     wallet_books: WalletBooks | None = None
     """The books of all sessions of the key of a live session: the day's loss is the wallet's, not the session's."""
     resume: bool = False
@@ -96,6 +105,7 @@ async def live(plan: Plan, face: Face) -> None:
         CredentialsRefused: the venue gives us no keys.
         NoAnswer: it does not answer, or does not say what the account holds.
         LedgerDiffers, LedgerForeign, LedgerBusy: the books beside the journal cannot be gone on with.
+        HedgeRefused: the hedge that is wanted does not fit this session.
         DayUnknown: what other sessions of the wallet lost today is not known.
     """
     if plan.mode == "demo" and (abroad := plan.addresses.abroad()):
@@ -131,14 +141,16 @@ async def _live(
         desk = await asyncio.to_thread(stack.enter_context(DeskProcess()).ready) if start is not None else None
         gateway, keys, rest = await stack.enter_async_context(_account(plan, intake, lambda: shell, gate))
         door, news = _door(plan, gateway)
+        hedge = _hedge(plan, start, gateway, lambda: shell)
+        heard = (face, witness_of(session, plan.clock, lambda: shell))
         shell = Shell(
             clock=plan.clock, intake=intake, session=session, core=start.core if start is not None else None,
             desk=desk, door=door, news=news, prepare=gateway.prepare if gateway is not None else None,
-            watchers=(face, witness_of(session, plan.clock, lambda: shell)), keep_frames=plan.keep_frames,
+            watchers=heard if hedge is None else (*heard, hedge), keep_frames=plan.keep_frames,
             hear_first=gateway.hear if gateway is not None else None,
         )  # fmt: skip
         stack.callback(shell.close)
-        face.shell = shell
+        face.begin(shell, hedge)
         wires = EVERY if keys is not None else EVERY - PRIVATE
         async with Streams(plan.addresses, plan.clock, intake, keys, wires=wires, seed=plan.seed) as streams:
             face.streams = streams
@@ -151,22 +163,10 @@ async def _live(
             watch = _books_watch(shell, books, rest, gateway, start)
             if watch is not None:
                 await watch.begin()
-            begin = partial(begin_part, shell)
-            tasks = [begin(face.look()), begin(_watch(plan, shell, gateway, stop))]
-            if gateway is not None:
-                tasks.append(begin(gateway.run()))
-            who = plan.identity or plan.key
-            if books is not None and gateway is not None and rest is not None and who is not None:
-                opened = payouts(plan.addresses, shell, books, rest, who, plan.wallet)
-                settling = await stack.enter_async_context(opened)
-                gateway.merger = settling.merge
-                if start is not None:
-                    resume_merges(settling, gateway, start)
-                tasks.append(begin(settling.run()))
-            if watch is not None:
-                tasks.append(begin(watch.run()))
-            if plan.arming is not None:
-                tasks.append(begin(plan.arming.run()))
+            settling = await _settling(plan, stack, shell, books, gateway, rest, start)
+            lives = [face.look(), _watch(plan, shell, gateway, stop)]
+            lives += [part.run() for part in (gateway, settling, watch, hedge, plan.arming) if part is not None]
+            tasks = [begin_part(shell, life) for life in lives]
             try:
                 with stopped_by_signals(stop):
                     await shell.run(stop)
@@ -179,6 +179,36 @@ async def _live(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                if hedge is not None:
+                    await hedge.end()
+
+
+async def _settling(
+    plan: Plan, stack: AsyncExitStack, shell: Shell, books: LedgerBook | None, gateway: Gateway | None,
+    rest: Rest | None, start: Start | None,
+) -> Settling | None:  # fmt: skip
+    """Open what fetches payouts and merges sets; None where nothing is ours to fetch."""
+    who = plan.identity or plan.key
+    if books is None or gateway is None or rest is None or who is None:
+        return None
+    opened = payouts(plan.addresses, shell, books, rest, who, plan.wallet)
+    settling = await stack.enter_async_context(opened)
+    gateway.merger = settling.merge
+    if start is not None:
+        resume_merges(settling, gateway, start)
+    return settling
+
+
+def _hedge(
+    plan: Plan, start: Start | None, gateway: Gateway | None, shell: Callable[[], Shell]
+) -> HedgeWatch | None:  # fmt: skip
+    def armed() -> bool:
+        is_killed = gateway is not None and gateway.is_killed()
+        return not is_killed and (plan.arming is None or plan.arming.armed is not None)
+
+    return hedge_of(
+        plan.hedge, plan.hedge_keys, plan.addresses, plan.clock, start, mode=plan.mode, shell=shell, armed=armed
+    )
 
 
 def _tell_of_before(plan: Plan, shell: Shell, face: Face, gateway: Gateway | None) -> None:

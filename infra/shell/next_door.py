@@ -13,7 +13,9 @@ from typing import Final
 
 from infra.addresses import Addresses
 from infra.clock import RehearsalClock
+from infra.hedge.ccxt_perp import HedgeKeys
 from infra.venue_next_door.files import VenueFile, VenueFileRefused, read_venue_file
+from infra.venue_next_door.perp_account import PLAY_PASSWORD, play_secret
 from infra.venues.credentials import Secret, throwaway_key
 from infra.venues.signing import Signer
 from infra.version import ROOT
@@ -39,6 +41,11 @@ class Place:
     wallet: str
     words: str
     """What people should know of the market there."""
+
+    @property
+    def hedge_keys(self) -> HedgeKeys:
+        """Give our keys at the perpetual exchanges there, which open an account for every key that comes."""
+        return HedgeKeys(Secret(self.wallet), Secret(play_secret(self.wallet)), Secret(PLAY_PASSWORD))
 
 
 def place_of(told: VenueFile, key: Secret, words: str) -> Place:

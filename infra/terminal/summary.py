@@ -201,6 +201,8 @@ def show_summary(values: dict[str, Any], say: Say, table: Table) -> None:
         rows.append(("no new risk at the end", values["stopped"]))
     table(("figure", "measured"), rows, "The session")
     _show_windows(values["windows"], table)
+    if "hedge" in values:
+        _show_hedge(values["hedge"], table)
     _show_desk(values["desk"], say, table)
     _show_machine(values, table)
     for note in values["notes"]:
@@ -280,6 +282,22 @@ def _show_windows(windows: dict[str, Any], table: Table) -> None:
             "",
         )
         table(head, cells, "Windows")
+
+
+def _show_hedge(hedge: dict[str, Any], table: Table) -> None:
+    """Show the perpetual's own account; nothing of it is in the figures above."""
+    rows = [
+        ("traded", "on paper" if hedge["where"] == "paper" else hedge["where"]),
+        ("orders filled, refused", f"{hedge['orders_filled']:,}, {hedge['orders_refused']:,}"),
+        ("turnover, USD", usd(hedge["turnover_usd"])),
+        (f"most held, {hedge['coin']}", f"{hedge['most_coins']:g}"),
+        (f"held at the end, {hedge['coin']}", f"{hedge['position_coins']:+g}" if hedge["position_coins"] else "0"),
+        ("fees, stated funding, USD", f"{usd(hedge['fees_usd'])}, {usd(hedge['funding_usd'])}"),
+        ("profit after both, USD", signed_usd(hedge["profit_usd"])),
+    ]
+    if hedge["stopped"]:
+        rows.append(("only closed at the end", hedge["stopped"]))
+    table(("figure", "measured"), rows, "The hedge, apart from the desk's money")
 
 
 def _show_desk(desk: dict[str, Any], say: Say, table: Table) -> None:

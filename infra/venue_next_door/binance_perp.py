@@ -1,14 +1,12 @@
 """Binance USD-M next door for those who trade there: signed orders, positions and balances beside the market data.
 
-As much as an unmodified client needs to hold one perpetual position: market orders and limit orders that are filled at
-once or not at all, in one-way mode, margin not reckoned. An order is filled at the touch, whatever its size, at the
-taker's fee. Shapes and error texts are from memory of the exchange's documentation and of what ccxt 4.5 reads.
+As much as an unmodified client needs to hold one perpetual position in one-way mode. Shapes and
+error texts are from memory of the exchange's documentation and of what ccxt 4.5 reads.
 """
 
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -17,33 +15,20 @@ from aiohttp import web
 from infra.venue_next_door.binance import BinanceUsdm, answered, refused
 from infra.venue_next_door.engine import Engine
 from infra.venue_next_door.exchange_socket import encode
+from infra.venue_next_door.perp_account import LOT, PerpAccount, PerpCustomers, PerpOrder, PerpRefused, Refusal
 from infra.venue_next_door.tapes import Tape, ms_of
 
 FEE_RATE: Final = 0.0005
 """Of a taker without tier, in USDT."""
-LOT: Final = 0.001
 NOTIONAL_MIN_USD: Final = 100.0
 WINDOW_MS: Final = 5_000
-BEGIN_USD: Final = 100_000.0
-
-
-@dataclass
-class PerpAccount:
-    """One customer: its key, its money, and what it holds."""
-
-    secret: str
-    cash_usd: float = BEGIN_USD
-    positions: dict[str, float] = field(default_factory=dict)
-    """Symbol -> coins, negative when short."""
-    entries_usd: dict[str, float] = field(default_factory=dict)
-    """Symbol -> mean price of what is held."""
-    orders: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By the client's id."""
-    fees_usd: float = 0.0
-    refuse: list[tuple[int, str]] = field(default_factory=list)
-    """Said instead of taking an order, one after the other: a fault on a switch."""
-    lose_answers: int = 0
-    """So many orders are done, and their answers do not come back."""
+REFUSALS: Final = {
+    Refusal.DUPLICATE: (-4116, "ClientOrderId is duplicated."),
+    Refusal.LOT: (-1111, "Precision is over the maximum defined for this asset."),
+    Refusal.REDUCE: (-2022, "ReduceOnly Order is rejected."),
+    Refusal.NOTIONAL: (-4164, "Order's notional must be no smaller than 100 (unless you choose reduce only)."),
+    Refusal.RESTS: (-1116, "Invalid orderType: nothing rests here."),
+}
 
 
 class BinancePerp(BinanceUsdm):
@@ -51,18 +36,19 @@ class BinancePerp(BinanceUsdm):
 
     Args:
         engine: Whose rows it shows.
-        accounts: API key -> customer.
+        customers: Who trades there.
     """
 
-    def __init__(self, engine: Engine, accounts: Mapping[str, PerpAccount]) -> None:
+    def __init__(self, engine: Engine, customers: PerpCustomers) -> None:
         super().__init__(engine)
-        self._accounts = accounts
+        self._customers = customers
 
     def app(self) -> web.Application:
         """Give the application: what everybody sees, and the signed paths."""
         app = super().app()
         app.router.add_post("/fapi/v1/order", self._order)
         app.router.add_get("/fapi/v1/order", self._told)
+        app.router.add_delete("/fapi/v1/order", self._cancel)
         app.router.add_get("/fapi/v1/leverageBracket", self._brackets)
         for version in ("v2", "v3"):
             app.router.add_get(f"/fapi/{version}/positionRisk", self._positions)
@@ -87,7 +73,7 @@ class BinancePerp(BinanceUsdm):
         """Give who signed a request, and what it says; raises the exchange's refusals."""
         text = (await request.text()) or request.query_string
         signed, _, signature = text.rpartition("&signature=")
-        account = self._accounts.get(request.headers.get("X-MBX-APIKEY", ""))
+        account = self._customers.find(request.headers.get("X-MBX-APIKEY", ""))
         if account is None:
             raise refused(-2015, "Invalid API-key, IP, or permissions for action.")
         ours = hmac.new(account.secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
@@ -107,78 +93,42 @@ class BinancePerp(BinanceUsdm):
         tape = self._tape(asked)
         if account.refuse:
             raise refused(*account.refuse.pop(0))
-        name = asked.get("newClientOrderId", "")
-        if name in account.orders:
-            raise refused(-4116, "ClientOrderId is duplicated.")
-        told = self._filled(account, tape, asked, name)
-        account.orders[name] = told
-        if account.lose_answers:
-            account.lose_answers -= 1
+        order = self._taken(account, tape, asked)
+        if account.loses_answer():
             assert request.transport is not None
             request.transport.abort()
-        return answered(told)
+        return answered(_order_of(order))
 
-    def _filled(self, account: PerpAccount, tape: Tape, asked: Mapping[str, str], name: str) -> dict[str, Any]:
-        """Fill an order at the touch, or let it expire."""
+    def _taken(self, account: PerpAccount, tape: Tape, asked: Mapping[str, str]) -> PerpOrder:
+        """Read an order and fill it."""
         side, sort = asked.get("side", ""), asked.get("type", "")
         try:
             coins, limit_usd = float(asked.get("quantity", "0")), float(asked.get("price", "0"))
         except ValueError as error:
             raise refused(-1102, "Mandatory parameter was malformed.") from error
-        if side not in ("BUY", "SELL") or sort not in ("MARKET", "LIMIT"):
+        if side not in ("BUY", "SELL") or sort not in ("MARKET", "LIMIT") or (sort == "LIMIT" and not limit_usd > 0.0):
             raise refused(-1106, "Parameter sent when not required.")
-        if sort == "LIMIT" and asked.get("timeInForce") not in ("IOC", "FOK"):
-            raise refused(-1116, "Invalid orderType: nothing rests here.")
-        if coins < LOT or abs(round(coins / LOT) * LOT - coins) > 1e-9:
-            raise refused(-1111, "Precision is over the maximum defined for this asset.")
-        held = account.positions.get(tape.symbol, 0.0)
-        signed = coins if side == "BUY" else -coins
-        reduces = asked.get("reduceOnly") == "true"
-        if reduces and (held * signed >= 0 or coins > abs(held) + 1e-9):
-            raise refused(-2022, "ReduceOnly Order is rejected.")
-        usd = tape.ask_usd if side == "BUY" else tape.bid_usd
-        if not reduces and coins * usd < NOTIONAL_MIN_USD:
-            raise refused(-4164, "Order's notional must be no smaller than 100 (unless you choose reduce only).")
-        crosses = sort == "MARKET" or (limit_usd >= usd if side == "BUY" else limit_usd <= usd)
-        if crosses:
-            self._trade_for(account, tape.symbol, signed, usd)
-        return self._order_of(account, tape, asked, name, coins, usd if crosses else 0.0)
-
-    def _trade_for(self, account: PerpAccount, symbol: str, signed: float, usd: float) -> None:
-        held, entry = account.positions.get(symbol, 0.0), account.entries_usd.get(symbol, 0.0)
-        after = round(held + signed, 9)
-        if held * signed >= 0:
-            account.entries_usd[symbol] = (abs(held) * entry + abs(signed) * usd) / (abs(held) + abs(signed))
-        else:
-            closed = min(abs(signed), abs(held)) * (1.0 if held > 0 else -1.0)
-            account.cash_usd += closed * (usd - entry)
-            if after * held < 0:
-                account.entries_usd[symbol] = usd
-        fee = abs(signed) * usd * FEE_RATE
-        account.cash_usd -= fee
-        account.fees_usd += fee
-        account.positions[symbol] = after
-
-    def _order_of(
-        self, account: PerpAccount, tape: Tape, asked: Mapping[str, str], name: str, coins: float, usd: float
-    ) -> dict[str, Any]:
-        done = coins if usd else 0.0
-        return {
-            "orderId": len(account.orders) + 1, "clientOrderId": name, "symbol": tape.symbol,
-            "status": "FILLED" if usd else "EXPIRED", "side": asked["side"], "type": asked["type"],
-            "origType": asked["type"], "timeInForce": asked.get("timeInForce", "GTC"), "positionSide": "BOTH",
-            "price": asked.get("price", "0"), "avgPrice": f"{usd:.2f}", "origQty": f"{coins:.3f}",
-            "executedQty": f"{done:.3f}", "cumQty": f"{done:.3f}", "cumQuote": f"{done * usd:.5f}", "stopPrice": "0",
-            "reduceOnly": asked.get("reduceOnly") == "true", "closePosition": False, "workingType": "CONTRACT_PRICE",
-            "priceProtect": False, "updateTime": ms_of(self.clock.now_ns()),
-        }  # fmt: skip
+        try:
+            return account.take(
+                tape, asked.get("newClientOrderId", ""), coins if side == "BUY" else -coins,
+                limit_usd=limit_usd if sort == "LIMIT" else 0.0, at_once=asked.get("timeInForce") in ("IOC", "FOK"),
+                reduces=asked.get("reduceOnly") == "true", at_ms=ms_of(self.clock.now_ns()), fee_rate=FEE_RATE,
+                least_usd=NOTIONAL_MIN_USD,
+            )  # fmt: skip
+        except PerpRefused as error:
+            raise refused(*REFUSALS[error.why]) from None
 
     async def _told(self, request: web.Request) -> web.Response:
         account, asked = await self._customer(request)
-        found = account.orders.get(asked.get("origClientOrderId", ""))
+        found = account.find(asked.get("origClientOrderId", ""), asked.get("orderId", ""))
         if found is None:
             raise refused(-2013, "Order does not exist.")
-        return answered(found)
+        return answered(_order_of(found))
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        """Refuse: what is here is done already."""
+        await self._customer(request)
+        raise refused(-2011, "Unknown order sent.")
 
     # What is held.
 
@@ -232,6 +182,19 @@ class BinancePerp(BinanceUsdm):
         return tape
 
 
-def binance_perp_app(engine: Engine, accounts: Mapping[str, PerpAccount]) -> web.Application:
+def _order_of(order: PerpOrder) -> dict[str, Any]:
+    sort, size = "LIMIT" if order.limit_usd else "MARKET", f"{order.filled:.3f}"
+    return {
+        "orderId": order.order_id, "clientOrderId": order.name, "symbol": order.symbol,
+        "status": "FILLED" if order.usd else "EXPIRED", "side": "BUY" if order.coins > 0 else "SELL", "type": sort,
+        "origType": sort, "timeInForce": "IOC" if order.limit_usd else "GTC", "positionSide": "BOTH",
+        "price": f"{order.limit_usd:.2f}", "avgPrice": f"{order.usd:.2f}", "origQty": f"{abs(order.coins):.3f}",
+        "executedQty": size, "cumQty": size, "cumQuote": f"{order.filled * order.usd:.5f}", "stopPrice": "0",
+        "reduceOnly": order.reduces, "closePosition": False, "workingType": "CONTRACT_PRICE", "priceProtect": False,
+        "updateTime": order.at_ms,
+    }  # fmt: skip
+
+
+def binance_perp_app(engine: Engine, customers: PerpCustomers) -> web.Application:
     """Give the application of Binance USD-M futures with customers."""
-    return BinancePerp(engine, accounts).app()
+    return BinancePerp(engine, customers).app()

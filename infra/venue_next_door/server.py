@@ -14,8 +14,9 @@ from aiohttp import web
 from infra.addresses import Addresses
 from infra.clock import RehearsalClock
 from infra.venue_next_door.admin import ADMIN, Admin, admin_app
-from infra.venue_next_door.binance import binance_spot_app, binance_usdm_app
-from infra.venue_next_door.bybit import bybit_app
+from infra.venue_next_door.binance import binance_spot_app
+from infra.venue_next_door.binance_perp import binance_perp_app
+from infra.venue_next_door.bybit_perp import bybit_perp_app
 from infra.venue_next_door.clob import clob_app
 from infra.venue_next_door.coinbase import coinbase_app, coinbase_exchange_app
 from infra.venue_next_door.data_api import data_api_app, geoblock_app
@@ -25,7 +26,8 @@ from infra.venue_next_door.files import VenueFile
 from infra.venue_next_door.gamma import gamma_app
 from infra.venue_next_door.lines import open_lines
 from infra.venue_next_door.markets import Market
-from infra.venue_next_door.okx import okx_app
+from infra.venue_next_door.okx_perp import okx_perp_app
+from infra.venue_next_door.perp_account import PerpCustomers
 from infra.venue_next_door.polybolt import polybolt_app
 from infra.venue_next_door.polygon import polygon_app
 from infra.venue_next_door.relayer import relayer_app
@@ -46,9 +48,9 @@ APPS: Final[dict[str, Callable[[Engine], web.Application]]] = {
     "polybolt": polybolt_app,
     "rtds": rtds_app,
     "binance_spot": binance_spot_app,
-    "binance_usdm": binance_usdm_app,
-    "bybit": bybit_app,
-    "okx": okx_app,
+    "binance_usdm": lambda engine: binance_perp_app(engine, PerpCustomers(opens=True)),
+    "bybit": lambda engine: bybit_perp_app(engine, PerpCustomers(opens=True)),
+    "okx": lambda engine: okx_perp_app(engine, PerpCustomers(opens=True)),
     "coinbase_exchange": coinbase_exchange_app,
     "coinbase": coinbase_app,
     "polygon": polygon_app,

@@ -29,8 +29,8 @@ def world(*windows: tuple[Phase, int, int, int]) -> Any:
     return worlds
 
 
-def slope(market: Any, asset: Any, now_ns: int) -> float:
-    return 0.01 if int(market["close_ns"]) > now_ns else 0.0
+def slope(world: Any, slot: int) -> float:
+    return 0.01 if int(world["markets"][slot]["close_ns"]) > int(world["now_ns"]) else 0.0
 
 
 def test_shares_of_open_windows_add_up_and_pairs_cancel() -> None:

@@ -34,8 +34,9 @@ class Shaky(PaperPerp):
             raise said
         return await super().position_coins()
 
-    async def trade(self, coins: float, name: str, *, closes: bool) -> Traded:
+    async def trade(self, coins: float, name: str, *, closes: bool, at_market: bool = False) -> Traded:
         self.asked.append((coins, closes))
+        assert name.isalnum() and len(name) <= 32, "what every exchange takes"
         if self.says and isinstance(said := self.says[0], Traded):
             self.says.pop(0)
             if said.done is Done.UNKNOWN:  # it was done, and nobody said so
@@ -85,7 +86,8 @@ def test_it_follows_the_delta_and_closes_when_the_window_is_settled() -> None:
         positions.append(desk.live())
     assert positions == [0.0, -20.0, -40.0, 30.0, 0.0]
     assert desk.leg.asked[-1] == (-30.0, True)
-    assert desk.leg.fees_usd == pytest.approx((20.0 + 20.0 + 70.0 + 30.0) * USD * 0.0005, rel=1e-3)
+    fees_usd = sum(note["fee_usd"] for note in desk.notes)
+    assert fees_usd == pytest.approx((20.0 + 20.0 + 70.0 + 30.0) * USD * 0.0005, rel=1e-3)
 
 
 def test_a_small_gap_a_dear_coin_and_a_calm_one_are_left_alone() -> None:
@@ -153,6 +155,28 @@ def test_an_old_touch_is_none_and_the_end_closes() -> None:
     desk.quoted_ns = desk.clock.at_ns
     asyncio.run(desk.hedge.close())
     assert desk.leg.coins == 0.0
+
+
+def test_what_cannot_be_priced_is_not_held() -> None:
+    """A feed that is silent for a moment is waited for; one that stays silent costs the position."""
+    desk = Desk(delta=30.0)
+    desk.live()
+    for seconds, held in [(4, -30.0), (4, -30.0), (5, -30.0), (3, 0.0)]:
+        desk.clock.at_ns += seconds * NS_PER_S
+        asyncio.run(desk.hedge.step())
+        assert desk.leg.coins == held
+    assert desk.notes[-1]["why"] == "the touch is too old"
+    assert desk.live() == -30.0  # and it is back
+
+
+def test_what_a_bound_leaves_bare_makes_the_first_coins_worth_more() -> None:
+    """Half a coin against a delta of half a coin is not worth its fee; against one of twenty it is."""
+    desk = Desk(terms=HedgeTerms(notional_most_usd=50_000.0), delta=0.5)
+    assert desk.live() == 0.0
+    desk.delta = 20.0
+    assert desk.live() == -0.5
+    desk.usd = 125_000.0
+    assert desk.live() == -0.4  # the coin is dearer, and the bound is in dollars
 
 
 def test_a_position_that_is_found_too_large_is_cut() -> None:
