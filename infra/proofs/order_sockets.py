@@ -129,9 +129,11 @@ async def time_orders(told: VenueFile, folder: Path, count: int, progress: Progr
                 recorded=lambda order_id, order_hash: session.note({"order": order_id, "hash": order_hash}, 0),
                 answered=posting.heard,
             )  # fmt: skip
+            watching = asyncio.create_task(gateway.run())
             try:
                 await posting.post_all(gateway, await _window(told), count, progress)
             finally:
+                watching.cancel()
                 await gateway.close()
         finally:
             await rest.close()

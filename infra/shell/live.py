@@ -31,9 +31,10 @@ from infra.shell.kill import KillSwitch, kill_switch
 from infra.shell.paper import PaperVenue
 from infra.shell.parts import begin_part
 from infra.shell.payouts import payouts, resume_merges, witness_of
+from infra.shell.ports import Door, News
 from infra.shell.restart import Start, ended_orders, hold_journal, resume, start_from
 from infra.shell.session import Session
-from infra.shell.shell import Door, News, Shell
+from infra.shell.shell import Shell
 from infra.shell.wallet_day import WalletBooks
 from infra.streams.endpoints import EVERY, PRIVATE
 from infra.streams.intake import Intake

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from infra.shell.core import Core, MandateDiffers, is_ask
 from infra.shell.counts import Counts
 from infra.shell.desk import Desk, Runner
 from infra.shell.latency import Latency, Span
+from infra.shell.ports import Door, News, Watcher
 from infra.shell.session import Session
 from infra.shell.slots import NoSlotFree, Slots
 from infra.streams.intake import Arrived, Intake, What
@@ -26,6 +27,8 @@ from state.units import NS_PER_MS
 ROWS: Final = 4096
 BATCH: Final = 512
 """Arrivals taken in before the sockets get their turn again."""
+SINGLY: Final = 64
+"""After an order was commanded, so many are taken in one at a time: its bytes and its answer pass between them."""
 TICK_NS: Final = 100 * NS_PER_MS
 """The clock's own tick, when nothing else came: what is due by time alone is not late by more."""
 MAY_SETTLE: Final = (Wire.GAMMA, Wire.POLYMARKET_MARKET)
@@ -33,42 +36,6 @@ _SETTLED: Final = int(Kind.SETTLED)
 _FEED_CHANGED: Final = int(Kind.FEED_CHANGED)
 
 Rows = NDArray[Any]
-
-
-class Door(Protocol):
-    """Where commands go: the venue, or the matching model."""
-
-    def send(self, commands: Rows) -> None:
-        """Take commands; never waits."""
-
-    def follow(self, events: Rows, count: int, now_ns: int) -> Rows:
-        """See what the feed said; give rows that the door itself has to tell (none for a real venue)."""
-
-    def follow_time(self, now_ns: int) -> Rows:
-        """See that time has passed; give rows as `follow` does."""
-
-
-class News(Protocol):
-    """Reads what the user channel says of our orders."""
-
-    def take(self, raw: bytes, seen_ns: int) -> Rows:
-        """Give the rows that a frame of the user channel means."""
-
-    def reconnected(self) -> None:
-        """Hear that something may have been missed: the channel is back, or a window from before a restart is."""
-
-
-class Watcher(Protocol):
-    """Is told what happened, on the loop's thread, after the core has received it: for screens and summaries."""
-
-    def rows(self, worlds: Any, events: Rows) -> None:
-        """Hear rows that may matter to people; prices and levels are not told."""
-
-    def commands(self, commands: Rows) -> None:
-        """Hear commands that go to the venue."""
-
-    def mandates(self, mandates: Rows) -> None:
-        """Hear a mandate, shape (1,)."""
 
 
 class Shell:
@@ -111,6 +78,9 @@ class Shell:
         self._fired: dict[int, tuple[int, int]] = {}
         """Orders on their way: when the frame that fired them came, and when the core commanded them."""
         self._settled: set[tuple[int, int]] = set()
+        self._singly_count = 0
+        self._untold: list[Rows] = []
+        """Orders that are on their way, and that people have not been told of yet."""
         self._told_ns = 0
         self._seen_ns = 0
         self.desk: Desk | None = None
@@ -128,7 +98,12 @@ class Shell:
         """
         while not stop.is_set() and self.fault is None:
             await self.intake.wait(self._told_ns + TICK_NS)
-            self.take(self.intake.drain(BATCH))
+            for arrived in self.intake.drain(BATCH):
+                self._take_one(arrived)
+                if self._singly_count:
+                    self._singly_count -= 1
+                    await asyncio.sleep(0)
+            self.take([])
             await asyncio.sleep(0)
         if self.fault is not None:
             raise self.fault
@@ -150,6 +125,7 @@ class Shell:
             self._receive(self._tick, 1, now_ns)
         if self.door is not None:
             self._hear(self.door.follow_time(now_ns))
+        self._tell_orders()
 
     def _take_one(self, arrived: Arrived) -> None:
         what = arrived.what
@@ -314,8 +290,14 @@ class Shell:
         if socket_ns:
             self.latency.add(Span.QUEUE, (taken_ns - socket_ns) / self._per_ms)
             self.latency.add(Span.SIGNAL, (now_ns - taken_ns) / self._per_ms)
-        for watcher in self._watchers:  # people are told last: an order waits for no screen
-            watcher.commands(orders)
+        self._singly_count = SINGLY
+        self._untold.append(orders)  # people are told when it has left: an order waits for no screen
+
+    def _tell_orders(self) -> None:
+        for orders in self._untold:
+            for watcher in self._watchers:
+                watcher.commands(orders)
+        self._untold.clear()
 
     def answered(self, order_id: int, sent_ns: int, answered_ns: int) -> None:
         """Keep how long an order took: the door says when it left and when the venue answered, by the clock."""
@@ -347,6 +329,7 @@ class Shell:
         reason = int(mandates["reason_code"][0])
         if reason:
             self.counts.stand_asides[int(mandates["gate_code"][0]), reason] += 1
+        self._tell_orders()
         for watcher in self._watchers:
             watcher.mandates(mandates)
         if len(commands):
@@ -360,6 +343,7 @@ class Shell:
         told = events[:count][(kinds >= _SETTLED) | (kinds == _FEED_CHANGED)]
         if len(told) == 0:
             return
+        self._tell_orders()
         for watcher in self._watchers:
             watcher.rows(self.core.worlds, told)
         slots = told["slot_id"][told["kind_code"] == _SETTLED]

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from infra.clock import Clock
@@ -24,6 +23,8 @@ from infra.venues.gate import Bar, Gate
 from infra.venues.heeding import Heeding
 from infra.venues.inquiry import Inquiry
 from infra.venues.known_orders import UNRECKONED, KnownOrder
+from infra.venues.limber import Limber
+from infra.venues.merges import merged_row
 from infra.venues.order_news import NO_ROWS, OrderNews
 from infra.venues.posting import BATCH_MOST, body_of, prepare, terms_of
 from infra.venues.reconcile import Past, order_of
@@ -32,7 +33,7 @@ from infra.venues.sending import HALTED, KILLED, Answered, Ready, Sending
 from infra.venues.signing import Signer, SignerFailed
 from infra.venues.throttle import Throttle
 from infra.venues.version_watch import VersionWatch
-from state.events import EVENT, Kind, Source, Token
+from state.events import Token
 from state.orders import Act, Reject
 from state.units import NS_PER_S
 
@@ -113,6 +114,7 @@ class Gateway:
             rest, clock, self.news, self._put, self.counts, self.heeding.heed, self.inquiry.find, answered
         )
         self.version = VersionWatch(rest, clock, self.counts, self.halt)
+        self.limber = Limber(rest, clock, signer, self._api_key, self._is_idle)
         self._written, rest.safe = rest.safe, self._may_leave
 
     # Windows.
@@ -274,7 +276,7 @@ class Gateway:
             await self._written()
         if self.is_killed():
             raise NoAnswer(KILLED, unsent=True)
-        if self.halt_why or (self.gate is not None and self.gate.is_halted):
+        if self._is_halted:
             raise NoAnswer(HALTED, unsent=True)
 
     def _note(self, note: dict[str, Any]) -> None:
@@ -304,6 +306,7 @@ class Gateway:
         """Watch, until cancelled, over orders and trades whose news should have come."""
         checked_ns = self._clock.now_ns()
         self._spawn(self.version.run())
+        self._spawn(self.limber.run())
         while True:
             await self._clock.sleep(WATCH_NS)
             if self._clock.now_ns() - checked_ns >= CHECK_NS:
@@ -332,6 +335,13 @@ class Gateway:
             self._note({"oddities": {": ".join(names): count for names, count in fresh.items()}})
         for words in sorted({names[0] for names in fresh} & UNRECKONED):
             self._alarm(f"{words}: what we have is not what we believe; compare with the venue")
+
+    @property
+    def _is_halted(self) -> bool:
+        return bool(self.halt_why) or (self.gate is not None and self.gate.is_halted)
+
+    def _is_idle(self) -> bool:
+        return bool(self.followed.tokens) and not self._is_halted and not self.sending.under_way
 
     async def reconcile(self) -> bool:
         """Ask for all that was missed and cancel what nobody here knows; says whether it could be done."""
@@ -383,13 +393,3 @@ class Gateway:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def merged_row(slot: int, merge_id: int, amount_micros: int, now_ns: int) -> Rows:
-    """Give the row that says what came of a merge; an amount of 0 is a refusal."""
-    row = np.zeros(1, EVENT)
-    row["kind_code"], row["source_code"] = Kind.MERGED, Source.OURSELVES
-    row["slot_id"], row["ref_id"], row["amount_micros"] = slot, merge_id, amount_micros
-    row["flags_mask"] = Reject.NONE if amount_micros else Reject.FAILED
-    row["at_ns"] = row["seen_ns"] = now_ns
-    return row

@@ -6,7 +6,10 @@ be refreshed, and fills take their time to the chain.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from infra.clock import Clock
 from infra.ledger.booking import Booker
@@ -15,7 +18,8 @@ from infra.ledger.entries import TokenKey
 from infra.ledger.ledger_book import LedgerBook
 from infra.ledger.standings import SETTLED_NS, balance_at
 from infra.venues.rest import NoAnswer, Rest
-from state.events import Token
+from state.events import EVENT, Kind, Source, Token
+from state.orders import Reject
 from state.units import MICROS, NS_PER_S
 
 LOOK_NS: Final = 5 * NS_PER_S
@@ -98,3 +102,13 @@ def _held(booker: Booker, slug: str, now_ns: int) -> tuple[int, int] | None:
     ):
         return None
     return (0, 0) if window.outcome is not None and booker.owed[slug] <= 0 else window.held
+
+
+def merged_row(slot: int, merge_id: int, amount_micros: int, now_ns: int) -> NDArray[Any]:
+    """Give the row that says what came of a merge; an amount of 0 is a refusal."""
+    row = np.zeros(1, EVENT)
+    row["kind_code"], row["source_code"] = Kind.MERGED, Source.OURSELVES
+    row["slot_id"], row["ref_id"], row["amount_micros"] = slot, merge_id, amount_micros
+    row["flags_mask"] = Reject.NONE if amount_micros else Reject.FAILED
+    row["at_ns"] = row["seen_ns"] = now_ns
+    return row

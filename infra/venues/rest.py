@@ -177,10 +177,7 @@ class Rest:
             NoAnswer: none came in time, or the connection broke.
         """
         sent_ns = self._used_ns = self._clock.now_ns()
-        if sealed:
-            assert self._seal is not None, "credentials before sealed requests"
-            headers = self._seal.headers(sent_ns // NS_PER_S, method, path, body)
-        request = self.lines.request(method, path if not query else f"{path}?{query}", headers or {}, body)
+        request = self.request(method, path, query=query, body=body, sealed=sealed, headers=headers, at_ns=sent_ns)
         unsent = True
         try:
             async with asyncio.timeout(self._total_s):
@@ -197,6 +194,16 @@ class Rest:
             said = "not safe on disk in time" if unsent else f"no answer ({type(error).__name__})"
             raise NoAnswer(f"{method} {path}: {said}", unsent=unsent) from error
         return Reply(answer.status, answer.raw, pause_asked_s(answer.headers), sent_ns, self._clock.now_ns())
+
+    def request(
+        self, method: str, path: str, *, at_ns: int, query: str = "", body: bytes = b"", sealed: bool = True,
+        headers: dict[str, str] | None = None,
+    ) -> bytes:  # fmt: skip
+        """Write what `call` sends, sealed with the clock's second."""
+        if sealed:
+            assert self._seal is not None, "credentials before sealed requests"
+            headers = self._seal.headers(at_ns // NS_PER_S, method, path, body)
+        return self.lines.request(method, path if not query else f"{path}?{query}", headers or {}, body)
 
     async def derive(self, nonce: int = 0) -> Credentials:
         """Get the credentials of our signer, made anew where there are none yet (venue reference 5.2).

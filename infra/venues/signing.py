@@ -219,6 +219,8 @@ class Signer:
     def __init__(self, key: Secret | KeyHolder, wallet: str = "", signature_type: SignatureType | None = None) -> None:
         holder = LocalKey(key) if isinstance(key, Secret) else key
         self._sign = holder.sign
+        self.is_local: bool = isinstance(holder, LocalKey)
+        """Signing is a matter of microseconds, and nobody else hears of it."""
         self.address: str = holder.address
         """Of the account that the key itself controls: what authentication names."""
         self.wallet: str = to_checksum_address(wallet) if wallet else self.address
