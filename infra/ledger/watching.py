@@ -4,7 +4,7 @@ A session that goes on from a journal has made claims: what differs from them be
 none, so what the venue shows at its beginning is where its books begin.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,7 @@ from infra.ledger.session_books import (
     told_differences,
     why_halted,
 )
+from infra.ledger.standings import books_standing
 from infra.shell.shell import Shell
 from infra.venues.gateway import Gateway
 from infra.venues.rest import NoAnswer, Rest
@@ -28,6 +29,9 @@ from state.units import NS_PER_S
 WAIT_NS: Final = NS_PER_S
 RECONCILED_NS: Final = 30 * NS_PER_S
 """The gateway reconciles first: orders and trades that were missed become rows. Longer than this is not waited."""
+ANSWERED_NS: Final = 60 * NS_PER_S
+"""An order that was on its way at the end is asked for by hash; one that never arrived is known to be none after ten
+seconds of asking, and until then it is open in the books and nowhere else."""
 DECIDED_NS: Final = 180 * NS_PER_S
 """A window that ended while nobody looked may have been paid already: who won is heard first."""
 
@@ -78,15 +82,13 @@ class BooksWatch:
         """Hold the books against the venue once it has been reconciled; then see that they can be written."""
         clock = self.shell.clock
         if self.goes_on and self.gateway is not None:
-            until_ns = clock.now_ns() + RECONCILED_NS
-            while not self.gateway.counts["reconciliations"] and clock.now_ns() < until_ns:
-                await clock.sleep(WAIT_NS)
-            until_ns = clock.now_ns() + MERGED_NS
-            while self._is_merging() and clock.now_ns() < until_ns:
-                await clock.sleep(WAIT_NS)
-            until_ns = clock.now_ns() + DECIDED_NS
-            while self.book.ask(lambda books: books.is_awaiting_end(clock.now_ns())) and clock.now_ns() < until_ns:
-                await clock.sleep(WAIT_NS)
+            gateway, began_ns = self.gateway, clock.now_ns()
+            await self._wait_while(lambda: not gateway.counts["reconciliations"], RECONCILED_NS)
+            await self._wait_while(self._is_merging, MERGED_NS)
+            await self._wait_while(
+                lambda: self.book.ask(lambda books: books.is_awaiting_end(clock.now_ns())), DECIDED_NS
+            )
+            await self._wait_while(lambda: self._is_asking(gateway, began_ns), ANSWERED_NS)
             while not await self.hold():
                 await clock.sleep(5 * WAIT_NS)
         while True:
@@ -96,6 +98,19 @@ class BooksWatch:
             except LedgerError as error:
                 self.shell.halt(str(error))
                 return
+
+    async def _wait_while(self, is_so: Callable[[], bool], longest_ns: int) -> None:
+        """Wait until something is so no longer, or has been for too long."""
+        clock = self.shell.clock
+        until_ns = clock.now_ns() + longest_ns
+        while is_so() and clock.now_ns() < until_ns:
+            await clock.sleep(WAIT_NS)
+
+    def _is_asking(self, gateway: Gateway, began_ns: int) -> bool:
+        """Say whether the fate of an order of before is still asked for, or one is open that is not known again yet."""
+        known = gateway.news.hashes
+        ours = self.book.ask(lambda booker: books_standing(booker, names=known))
+        return gateway.is_in_doubt(began_ns) or any(name.isdigit() for name in ours.open_micros)
 
     def _is_merging(self) -> bool:
         """Say whether a merge of before this start has not been told of: until then books and venue differ by it."""

@@ -340,6 +340,10 @@ class Gateway:
     def _is_halted(self) -> bool:
         return bool(self.halt_why) or (self.gate is not None and self.gate.is_halted)
 
+    def is_in_doubt(self, before_ns: int) -> bool:
+        """Say whether the fate of an order sent before a time is still being asked for."""
+        return any(order.in_doubt and order.sent_ns < before_ns for order in self.news.orders.values())
+
     def _is_idle(self) -> bool:
         return bool(self.followed.tokens) and not self._is_halted and not self.sending.under_way
 

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from sessions import Hand
 
+from infra.ledger.booking import Booker
 from infra.ledger.ledger import LedgerFailed
 from infra.ledger.watching import BooksWatch
+from state.units import NS_PER_S
 
 
 class Shell:
@@ -34,3 +36,29 @@ def test_books_that_cannot_be_written_any_more_halt_a_session_halted_or_not(befo
     book: Any = SimpleNamespace(complain=complain)
     asyncio.run(BooksWatch(book, shell, None, None, goes_on=False).run())
     assert shell.halted_why == "the disk is full"
+
+
+def test_the_books_are_not_held_against_the_venue_while_an_order_of_before_is_asked_for() -> None:
+    """Killed between signing and sending: the books have an order open that the venue never saw, for ten seconds."""
+    shell: Any = Shell("")
+    shell.core = None
+    held_s: list[float] = []
+
+    class Watch(BooksWatch):
+        async def hold(self) -> bool:
+            held_s.append(shell.clock.now_ns() / NS_PER_S)
+            return True
+
+    books = Booker()
+
+    def complain() -> None:
+        raise LedgerFailed("the end of the test")
+
+    began_ns = shell.clock.now_ns()
+    gateway: Any = SimpleNamespace(
+        counts={"reconciliations": 1}, news=SimpleNamespace(hashes={}),
+        is_in_doubt=lambda before_ns: before_ns == began_ns and shell.clock.now_ns() < began_ns + 11 * NS_PER_S,
+    )  # fmt: skip
+    book: Any = SimpleNamespace(complain=complain, ask=lambda question: question(books))
+    asyncio.run(Watch(book, shell, None, gateway, goes_on=True).run())
+    assert held_s == [began_ns / NS_PER_S + 11.0]
