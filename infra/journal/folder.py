@@ -1,24 +1,22 @@
 """The folder of a journal: one writer at a time, and names as safe as the bytes below them."""
 
-import fcntl
 import os
 from pathlib import Path
 
+from infra import lock_file
 from infra.journal.errors import JournalBusy
 
 
 def take_lock(folder: Path) -> int:
-    """Take the folder's lock; it goes with the process, however that ends."""
-    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    """Take the folder's lock.
+
+    Raises:
+        JournalBusy: another process is writing there.
+    """
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        who = os.read(file, 64).decode("ascii", "replace").strip() or "another process"
-        os.close(file)
+        return lock_file.take_lock(folder / "lock")
+    except lock_file.LockTaken as who:
         raise JournalBusy(f"{folder}: {who} is writing this journal; stop it, or write to another folder") from None
-    os.ftruncate(file, 0)
-    os.pwrite(file, f"process {os.getpid()}\n".encode(), 0)
-    return file
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,14 +1,13 @@
 """The ledger's file: its schema with versions, the lock of its writer, and everything that can be read off it."""
 
-import fcntl
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from infra import lock_file
 from infra.ledger.balances import Balances, Equity, balances_of, equity_of
 from infra.ledger.entries import Account, Entry, Fill, FillState, Posting, WindowEnd
 from infra.ledger.ledger import LedgerBusy, LedgerForeign
@@ -218,10 +217,7 @@ def take_lock(path: Path) -> int:
     Raises:
         LedgerBusy: somebody else has it.
     """
-    handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise LedgerBusy(f"{path}: another process is writing these books; stop it first") from None
-    return handle
+        return lock_file.take_lock(path.with_name(path.name + ".lock"))
+    except lock_file.LockTaken as who:
+        raise LedgerBusy(f"{path}: {who} is writing these books; stop it first") from None

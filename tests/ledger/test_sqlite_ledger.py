@@ -122,7 +122,7 @@ def test_a_disk_that_fails_is_said_to_the_next_who_hands_over(tmp_path: Path) ->
 
 def test_one_process_writes_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    with SqliteLedger(path), pytest.raises(LedgerBusy, match="another process is writing"):
+    with SqliteLedger(path), pytest.raises(LedgerBusy, match=rf"process {os.getpid()} is writing"):
         SqliteLedger(path)
     with SqliteLedger(path), pytest.raises(LedgerBusy):
         write_ledger(path, [])
