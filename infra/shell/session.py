@@ -158,12 +158,13 @@ class _Sync:
     waiters: list["asyncio.Future[None]"] = field(default_factory=list)
 
     def told(self, error: BaseException | None) -> None:
-        """Hear from the journal's thread that it is done, or what it failed with."""
+        """Hear from the journal's thread that it is done, or what it failed with; who asks from now on need not wait."""
+        self.failed = "" if error is None else repr(error)
+        self.is_done = True
         if not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self._done, "" if error is None else repr(error))
+            self.loop.call_soon_threadsafe(self._wake)
 
-    def _done(self, failed: str) -> None:
-        self.is_done, self.failed = True, failed
+    def _wake(self) -> None:
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_result(None)

@@ -22,7 +22,7 @@ from state.orders import Act, Command, Reject, TimeInForce
 from state.records import layout
 from state.units import MICROS
 
-EVERY_S: Final = 0.01
+EVERY_S: Final = 0.005
 """Real seconds between two walks."""
 NOWHERE: Final = "0"
 """The token that is asked for: no market has it, so that what is signed here is worth nothing to anybody."""
