@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,6 +12,8 @@ from infra.cli.failures import Misuse
 from infra.cli.speech import progress
 
 if TYPE_CHECKING:
+    from infra.addresses import Addresses
+    from infra.clock import Clock
     from infra.recordings.tape import Tape
     from state.params import Params
 
@@ -48,6 +50,22 @@ def read_settings(file: Path | None, changes: Sequence[str] | None) -> "Params":
     from infra.settings import read_params
 
     return read_params(file, changes or ())
+
+
+def where(venue: Path | None, params: Path | None) -> "tuple[Addresses, Clock]":
+    """Give addresses and clock: those of a venue next door that runs already, or the real ones and the wall's.
+
+    Raises:
+        VenueFileRefused: there is no such file, or nothing that it tells of runs.
+    """
+    from infra.clock import WALL
+    from infra.settings import read_addresses
+    from infra.venue_next_door.files import read_venue_file
+
+    if venue is None:
+        return read_addresses(params), cast("Clock", WALL)
+    told = read_venue_file(venue)
+    return told.addresses, told.clock
 
 
 def hold_sources(sources: Sequence[Path]) -> None:

@@ -3,11 +3,11 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli.core import Changes, ParamsFile, get_ready, read_settings
+from infra.cli.core import Changes, ParamsFile, get_ready, read_settings, where
 from infra.cli.failures import Exit, Misuse
 from infra.cli.speech import AsJson, answer, note, progress, records, say
 
@@ -78,15 +78,9 @@ def doctor(
 
 def visit_of(venue: Path | None, params: Path | None, settings: Any, folder: Path) -> "Visit":
     """Say what is to be looked at: addresses, clock and key as a live session would use them."""
-    from infra.clock import WALL, Clock
     from infra.doctor.doctor import Visit
-    from infra.settings import read_addresses
-    from infra.venue_next_door.files import read_venue_file
 
-    addresses, clock = read_addresses(params), cast("Clock", WALL)
-    if venue is not None:
-        told = read_venue_file(venue)
-        addresses, clock = told.addresses, told.clock
+    addresses, clock = where(venue, params)
     identity, why = identity_or_why(params)
     return Visit(
         addresses=addresses, clock=clock, params=settings, identity=identity, why_no_identity=why, folder=folder

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli.core import ParamsFile
+from infra.cli.core import ParamsFile, where
 from infra.cli.failures import Exit, Misuse
 from infra.cli.speech import AsJson, answer, note, say
 
@@ -109,21 +109,19 @@ def _lift(journal: Path | None, *, as_json: bool) -> None:
 
 
 def _target(journal: Path | None, venue: Path | None, params: Path | None) -> "tuple[_Target, SwitchFile | None]":
-    from infra.clock import WALL
-    from infra.settings import read_account, read_addresses
-    from infra.venue_next_door.files import read_venue_file
+    from infra.settings import read_account
     from infra.venues.secrets import identity_from
 
     if journal is not None:
         return _target_of(journal)
-    if venue is not None:
-        told = read_venue_file(venue)
-        key = venue.with_suffix(".key")
-        signer = _kept_signer(key) if key.exists() else identity_from(os.environ).signer()
-        return _Target(addresses=told.addresses, clock=told.clock, signer=signer, where=told.addresses.clob), None
-    addresses = read_addresses(params)
-    signer = identity_from(read_account(params) | os.environ).signer()
-    return _Target(addresses=addresses, clock=WALL, signer=signer, where=addresses.clob), None
+    addresses, clock = where(venue, params)
+    kept = None if venue is None else venue.with_suffix(".key")
+    if kept is not None and kept.exists():
+        signer = _kept_signer(kept)
+    else:
+        named = read_account(params) if venue is None else {}
+        signer = identity_from(named | os.environ).signer()
+    return _Target(addresses=addresses, clock=clock, signer=signer, where=addresses.clob), None
 
 
 def _signer_for(session: "SwitchFile") -> "tuple[Signer | None, str]":

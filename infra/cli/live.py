@@ -3,16 +3,15 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli.core import Changes, ParamsFile, Seed, get_ready, read_settings
+from infra.cli.core import Changes, ParamsFile, Seed, get_ready, read_settings, where
 from infra.cli.failures import Misuse
 from infra.cli.speech import AsJson, answer, note, say, table
 
 if TYPE_CHECKING:
-    from infra.clock import Clock
     from infra.hedge.settings import HedgeSettings
     from infra.shell.live import Plan
 
@@ -162,18 +161,15 @@ def _abroad(
     """Plan a session on real addresses, or on those of a venue next door that runs already."""
     import os
 
-    from infra.clock import WALL
-    from infra.settings import read_addresses
     from infra.shell.live import Plan
-    from infra.shell.next_door import borrowed_venue
+    from infra.shell.next_door import kept_key
     from infra.venues.credentials import KEY_VARIABLE, key_from
     from infra.version import code_name
 
     key = key_from(os.environ) if os.environ.get(KEY_VARIABLE) else None
-    addresses, clock = read_addresses(params), cast("Clock", WALL)
-    if venue is not None:
-        with borrowed_venue(venue) as place:
-            addresses, clock, key = place.addresses, place.clock, key or place.key
+    addresses, clock = where(venue, params)
+    if venue is not None:  # who we are there is kept beside its file, so that a restart is the same desk
+        key = key or kept_key(venue.with_suffix(".key"))
     return Plan(
         mode=mode, addresses=addresses, clock=clock, folder=out or Path("var") / mode / _stamp(), params=settings,
         cash_micros=round(cash_usd * 1e6), code=code_name(), seed=seed, windows=windows, seconds=minutes * 60.0,
