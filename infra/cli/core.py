@@ -14,6 +14,7 @@ from infra.cli.speech import progress
 if TYPE_CHECKING:
     from infra.recordings.tape import Tape
     from state.params import Params
+    from tools.retuning import Retune
 
 ParamsFile = Annotated[
     Path | None,
@@ -24,6 +25,12 @@ ParamsFile = Annotated[
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change one parameter; may be given again. Limits only down."),
+]
+RetuneTo = Annotated[
+    str,
+    typer.Option(
+        "--retune", metavar="HOW", help="Parameters may be changed while it runs: none, safer (away from risk), any."
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Seeds every draw; the same seed gives the same run.")]
 
@@ -48,6 +55,16 @@ def read_settings(file: Path | None, changes: Sequence[str] | None) -> "Params":
     from infra.settings import read_params
 
     return read_params(file, changes or ())
+
+
+def read_retune(word: str) -> "Retune":
+    """Give how far a session's parameters may be changed while it runs."""
+    from tools.retuning import Retune
+
+    try:
+        return Retune(word)
+    except ValueError:
+        raise Misuse(f"--retune {word}: say {', '.join(Retune)}") from None
 
 
 def hold_sources(sources: Sequence[Path]) -> None:
