@@ -294,6 +294,11 @@ def params_hash(params: Params) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def hash_number(params: Params) -> int:
+    """Give the hash as the number by which the world and every mandate name their parameters: its first 60 bits."""
+    return int(params_hash(params)[:15], 16)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One parameter's step from one value to another."""

@@ -15,6 +15,7 @@ from infra.cli.kill import kill
 from infra.cli.ledger import ledger, statement
 from infra.cli.live import demo, paper, record
 from infra.cli.live_mode import arm, disarm, live
+from infra.cli.params import params
 from infra.cli.prove import bench, prove
 from infra.cli.realism import realism
 from infra.cli.replay import replay
@@ -41,6 +42,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "live": live,
     "arm": arm,
     "disarm": disarm,
+    "params": params,
     "ledger": ledger,
     "statement": statement,
     "settlements": settlements,

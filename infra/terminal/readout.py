@@ -106,6 +106,7 @@ def glance_of(
         told=tuple(told),
         stopped=_stopped(world),
         core_refused=int(world["refused_count"]),
+        params=f"{int(world['params_hash']):015x}",
     )
 
 
