@@ -23,6 +23,7 @@ from infra.cli.rules import rules
 from infra.cli.settlements import settlements
 from infra.cli.venue import venue
 from infra.cli.version import version
+from infra.cli.why import ask, why
 
 ROOT_HELP: Final = """\
 A trading desk for up/down markets that proves itself on replay: recordings in, decisions and an honest report out.
@@ -58,6 +59,8 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "rules": rules,
     "graph": graph,
     "step": step,
+    "why": why,
+    "ask": ask,
     "version": version,
 }
 JOURNAL_COMMANDS: Final[dict[str, Callable[..., None]]] = {"verify": verify, "show": show}
