@@ -158,7 +158,7 @@ class _Sync:
     waiters: list["asyncio.Future[None]"] = field(default_factory=list)
 
     def told(self, error: BaseException | None) -> None:
-        """Hear from the journal's thread that it is done, or what it failed with; who asks from now on need not wait."""
+        """Hear from the journal's thread that it is done, or failed; who asks from now on need not wait."""
         self.failed = "" if error is None else repr(error)
         self.is_done = True
         if not self.loop.is_closed():
