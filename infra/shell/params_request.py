@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -198,8 +199,11 @@ async def ask_change(
     pid = writer_of(folder)
     if pid is None or not is_running(pid):
         raise ChangeRefused(f"{folder}: no session runs here, so nobody hears a request", NOBODY)
+    values = {name: float(value) for name, value in changes.items()}
+    if not all(isfinite(value) for value in values.values()):
+        raise ChangeRefused("a value is not finite", "OUT_OF_BOUNDS")
     request = Request(
-        nonce=os.urandom(8).hex(), receipt=receipt[:RECEIPT_CHARS], before=before, changes=dict(changes),
+        nonce=os.urandom(8).hex(), receipt=receipt[:RECEIPT_CHARS], before=before, changes=values,
         why=why[:WHY_CHARS], undoes=undoes[:RECEIPT_CHARS],
     )  # fmt: skip
     raw = msgspec.json.encode(request)
