@@ -1,6 +1,7 @@
 """Parameters change while a session runs: asked for beside its journal, judged, in force at the boundary, replayed."""
 
 import asyncio
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,8 +12,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from inline_snapshot import snapshot
 from sessions import CASH_MICROS, feed, market, open_shell, stretch
+from typer.testing import CliRunner
 
+from infra.cli.app import app
 from infra.journal.blocks import EntryKind
 from infra.journal.reader import entries, read_events, read_notes
 from infra.journal.writer import Journal
@@ -63,7 +67,7 @@ def session(folder: Path, *, allowed: Retune = Retune.ANY, **more: Any) -> Itera
         shell.session.close()
 
 
-async def asked(retuning: Retuning, **changes: float) -> Answer:
+async def asked(retuning: Retuning, **changes: Any) -> Answer:
     """Ask as the supervisor does, from the file's other end, while the session looks for it."""
     core = retuning.core
     words: dict[str, Any] = {"receipt": f"r{len(changes)}", "before": core.params_hash, "why": "a test"}
@@ -123,7 +127,7 @@ def test_a_change_waits_for_the_boundary_and_is_in_force_before_the_next_window_
     assert played.difference == "" and played.core.digest() == digest and played.changes_count == 1
     news = news_of(played.notes)
     assert [each.what for each in news] == [ASKED, CHANGED]
-    assert news[1].steps == {"take_edge_bps": (100.0, 250.0), "position_micros": (5e10, 4e8)}
+    assert news[1].changes == {"take_edge_bps": (100.0, 250.0), "position_micros": (5e10, 4e8)}
     assert (news[1].before, news[1].after) == (params_hash(BEGAN), params_hash(played.core.params))
 
     rows = np.concatenate(list(read_events(tmp_path)))
@@ -183,7 +187,7 @@ def test_what_was_allowed_when_it_was_asked_for_is_judged_again_at_the_boundary(
     asyncio.run(run())
     news = read_news(tmp_path)
     assert [(each.what, each.code) for each in news] == [(ASKED, ""), (REFUSED, "ADDS_RISK_HALTED")]
-    assert news[1].steps == {"take_edge_bps": (100.0, 50.0)}
+    assert news[1].changes == {"take_edge_bps": (100.0, 50.0)}
     assert play_session(tmp_path).difference == ""
 
 
@@ -355,3 +359,62 @@ def test_one_request_at_a_time_and_nobody_to_hear_it_are_said(tmp_path: Path) ->
         return told
 
     assert asyncio.run(run()) == ["NOBODY_RUNS", "NO_ANSWER", "ANOTHER_ASKS"]
+
+
+def test_an_operator_reads_parameters_history_and_refusals_from_the_journal(tmp_path: Path) -> None:
+    async def run() -> None:
+        with session(tmp_path) as (shell, retuning, _):
+            pass_s(shell, 1.0)
+            await asked(retuning, receipt="s-1", take_edge_bps=250.0)
+            pass_s(shell, 1.0)
+            await refused(retuning, receipt="s-2", position_micros=9e10)
+            await asked(retuning, receipt="s-3", undoes="s-1", take_edge_bps=120.0)
+
+    asyncio.run(run())
+    shown = CliRunner().invoke(app, ["params", "--journal", str(tmp_path)])
+    now, began = params_hash(default_params({"take_edge_bps": 250.0})), params_hash(BEGAN)
+    last = params_hash(default_params({"take_edge_bps": 120.0}))
+    assert shown.exit_code == 0, shown.output
+    lines = [" ".join(line.split()) for line in shown.output.replace(str(tmp_path), "J").splitlines() if line.strip()]
+    assert lines == [
+        f"J: parameters {now}, begun with {began}",
+        "Changed since the beginning",
+        "name value begun with",
+        lines[3],
+        "take_edge_bps 250 100",
+        f"parameters asked for, s-1: take_edge_bps 100 to 250; {began} to {now}",
+        f"parameters changed, s-1: take_edge_bps 100 to 250; {began} to {now}",
+        "parameters not changed, s-2: position_micros = 9e+10 is outside 0 .. 5e+10 (largest cost of one window's"
+        " position)",
+        f"parameters asked for, s-3: take_edge_bps 250 to 120, takes s-1 back; {now} to {last}",
+        "s-3 waits for its boundary",
+    ]
+    told = json.loads(CliRunner().invoke(app, ["params", "--journal", str(tmp_path), "--json"]).output)
+    assert (told["params_hash"], told["params"]["take_edge_bps"], told["waiting"]["receipt"]) == (now, 250.0, "s-3")
+    assert "parameters changed, s-1" in CliRunner().invoke(app, ["journal", "show", str(tmp_path)]).output
+
+
+def test_the_command_asks_under_the_same_rules_and_says_each_refusal_in_a_line(tmp_path: Path) -> None:
+    def updown(*words: str) -> str:
+        told = CliRunner().invoke(app, ["params", "--journal", str(tmp_path), *words])
+        assert told.exit_code == 2
+        return " ".join(told.stderr.replace(str(tmp_path), "J").split())
+
+    with Journal(tmp_path, created_ns=1, code="tests", layouts=LAYOUTS) as journal:
+        journal.append_note({"session": 3, "params": {}}, 1)
+    (tmp_path / "lock").write_text("process 4194304999\n")
+    assert [
+        updown("--ask", "kelly_ratio=0.1"),
+        updown("--ask", "kelly_ratio=lots"),
+        updown("--ask", "kelly_ratio=2"),
+        updown("--undo", "nothing"),
+        updown("--undo", "nothing", "--ask", "kelly_ratio=0.1"),
+    ] == snapshot(
+        [
+            "updown: J: no session runs here, so nobody hears a request (NOBODY_RUNS)",
+            "updown: --ask kelly_ratio=lots: say name=value with a number, as in --ask take_edge_bps=150",
+            "updown: --ask kelly_ratio=2: kelly_ratio = 2 is outside 0 .. 1 (share of the full Kelly stake)",
+            "updown: no change was made for receipt 'nothing'; `updown params` lists them (UNKNOWN_RECEIPT)",
+            "updown: --ask and --undo are two requests: make one after the other",
+        ]
+    )
