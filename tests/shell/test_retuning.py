@@ -1,37 +1,24 @@
 """Parameters change while a session runs: asked for beside its journal, judged, in force at the boundary, replayed."""
 
 import asyncio
-import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
-from inline_snapshot import snapshot
-from sessions import CASH_MICROS, feed, market, open_shell, stretch
-from typer.testing import CliRunner
+from params_session import BEGAN, CLOSE_NS, OPENING, ROWS, asked, at, in_force, pass_s, refused, session
+from sessions import CASH_MICROS, feed, open_shell, stretch
 
-from infra.cli.app import app
 from infra.journal.blocks import EntryKind
 from infra.journal.reader import entries, read_events, read_notes
 from infra.journal.writer import Journal
-from infra.private_files import write_private
 from infra.shell.core import MANDATE, PARAMS, MandateOutlived
 from infra.shell.params_request import (
-    ANSWER_FILE,
     ASKED,
     CHANGED,
     REFUSED,
-    REQUEST_FILE,
-    Answer,
     ChangeRefused,
-    Request,
-    ask_change,
     news_of,
     read_news,
     undo_of,
@@ -39,70 +26,11 @@ from infra.shell.params_request import (
 from infra.shell.restart import resume, start_from
 from infra.shell.retuning import Retuning
 from infra.shell.session import LAYOUTS, play_session
-from infra.shell.shell import Shell
 from infra.venues.gate import Gate
 from state.events import Kind, Word
 from state.params import default_params, params_hash
 from state.units import MICROS, NS_PER_S
 from tools.retuning import Retune
-
-ROWS = market(2)
-OPENING = stretch(ROWS, -700.0, 12.0)
-BEGUN_NS = int(OPENING["seen_ns"][0])
-OPEN_NS = int(stretch(ROWS, 0.0, 1.0)["seen_ns"][0]) // NS_PER_S * NS_PER_S
-CLOSE_NS = OPEN_NS + 300 * NS_PER_S
-BEGAN = default_params()
-
-
-@contextmanager
-def session(folder: Path, *, allowed: Retune = Retune.ANY, **more: Any) -> Iterator[tuple[Shell, Retuning, Gate]]:
-    """Open a session whose parameters may be changed, with a gate of its own."""
-    shell, gate = open_shell(folder, BEGUN_NS, **more), Gate(BEGAN, BEGUN_NS)
-    retuning = Retuning(shell, allowed, BEGAN, gate=gate)
-    retuning.begin()
-    try:
-        yield shell, retuning, gate
-    finally:
-        shell.close()
-        shell.session.close()
-
-
-async def asked(retuning: Retuning, **changes: Any) -> Answer:
-    """Ask as the supervisor does, from the file's other end, while the session looks for it."""
-    core = retuning.core
-    words: dict[str, Any] = {"receipt": f"r{len(changes)}", "before": core.params_hash, "why": "a test"}
-    words |= {name: changes.pop(name) for name in (*tuple(words), "undoes") if name in changes}
-    asking = asyncio.create_task(ask_change(retuning.folder, changes=changes, **words))
-    while not asking.done():
-        await retuning.look()
-        await asyncio.sleep(0.001)
-    return await asking
-
-
-async def refused(retuning: Retuning, **changes: Any) -> str:
-    with pytest.raises(ChangeRefused) as error:
-        await asked(retuning, **changes)
-    return error.value.code
-
-
-def at(shell: Shell, second: float) -> None:
-    """Let the clock show a second of the window, and a tick pass."""
-    clock: Any = shell.clock
-    clock.at_ns = OPEN_NS + round(second * NS_PER_S)
-    shell.take([])
-
-
-def pass_s(shell: Shell, seconds: float) -> None:
-    """Let some seconds pass."""
-    clock: Any = shell.clock
-    clock.at_ns += round(seconds * NS_PER_S)
-    shell.take([])
-
-
-def in_force(shell: Shell, name: str) -> float:
-    assert shell.core is not None
-    assert float(shell.core.world["params"][name]) == float(shell.core.params[name])  # type: ignore[index]
-    return float(shell.core.world["params"][name])
 
 
 def test_a_change_waits_for_the_boundary_and_is_in_force_before_the_next_window_is_decided_on(tmp_path: Path) -> None:
@@ -307,114 +235,3 @@ def test_a_session_that_is_leaving_makes_no_change_and_the_next_start_does(tmp_p
     asyncio.run(run())
     start = start_from(tmp_path, BEGAN, CASH_MICROS)
     assert start.played is not None and [each.what for each in news_of(start.played.notes)] == [ASKED]
-
-
-@pytest.mark.parametrize(
-    ("raw", "mode", "code"),
-    [
-        (b"{", 0o600, "UNREADABLE"),
-        (b"", 0o600, "UNREADABLE"),
-        (b'{"nonce":"n","receipt":"","before":"x","changes":{}}', 0o600, "UNREADABLE"),
-        (b'{"nonce":"n","receipt":"a\\nb","before":"x","changes":{}}', 0o600, "UNREADABLE"),
-        (b'{"nonce":"n","receipt":"r","before":"x","changes":{"take_edge_bps":"all"}}', 0o600, "UNREADABLE"),
-        (b'{"nonce":"n","receipt":"r","before":"x","changes":{},"why":"' + b"w" * 500 + b'"}', 0o600, "UNREADABLE"),
-        (b"[" * 20_000, 0o600, "UNREADABLE"),
-        (b'{"nonce":"n","receipt":"r","before":"x","changes":{"take_edge_bps":200}}', 0o666, "NOT_OURS"),
-    ],
-)
-def test_a_file_that_is_no_request_changes_nothing_and_is_taken_away(
-    tmp_path: Path, raw: bytes, mode: int, code: str
-) -> None:
-    async def run() -> None:
-        with session(tmp_path) as (shell, retuning, _):
-            write_private(tmp_path / REQUEST_FILE, raw)
-            os.chmod(tmp_path / REQUEST_FILE, mode)
-            await retuning.look()
-            assert not (tmp_path / REQUEST_FILE).exists() and retuning.waiting is None
-            pass_s(shell, 10.0)
-            assert retuning.core.params_hash == params_hash(BEGAN)
-
-    asyncio.run(run())
-    (news,) = read_news(tmp_path)
-    assert (news.what, news.code) == (REFUSED, code)
-
-
-def test_one_request_at_a_time_and_nobody_to_hear_it_are_said(tmp_path: Path) -> None:
-    async def ask(folder: Path) -> str:
-        with pytest.raises(ChangeRefused) as error:
-            words = {"receipt": "r", "before": "x", "changes": {"take_edge_bps": 200.0}, "why": ""}
-            await ask_change(folder, patience_s=0.1, **words)  # type: ignore[arg-type]
-        return error.value.code
-
-    async def run() -> list[str]:
-        told = [await ask(tmp_path)]
-        with session(tmp_path):
-            told.append(await ask(tmp_path))
-            assert not (tmp_path / REQUEST_FILE).exists(), "what was not heard is taken back"
-            lies = Request(nonce="other", receipt="o", before="x", changes={})
-            write_private(tmp_path / REQUEST_FILE, msgspec.json.encode(lies))
-            told.append(await ask(tmp_path))
-            assert b"other" in (tmp_path / REQUEST_FILE).read_bytes()
-            assert not (tmp_path / ANSWER_FILE).exists()
-        return told
-
-    assert asyncio.run(run()) == ["NOBODY_RUNS", "NO_ANSWER", "ANOTHER_ASKS"]
-
-
-def test_an_operator_reads_parameters_history_and_refusals_from_the_journal(tmp_path: Path) -> None:
-    async def run() -> None:
-        with session(tmp_path) as (shell, retuning, _):
-            pass_s(shell, 1.0)
-            await asked(retuning, receipt="s-1", take_edge_bps=250.0)
-            pass_s(shell, 1.0)
-            await refused(retuning, receipt="s-2", position_micros=9e10)
-            await asked(retuning, receipt="s-3", undoes="s-1", take_edge_bps=120.0)
-
-    asyncio.run(run())
-    shown = CliRunner().invoke(app, ["params", "--journal", str(tmp_path)])
-    now, began = params_hash(default_params({"take_edge_bps": 250.0})), params_hash(BEGAN)
-    last = params_hash(default_params({"take_edge_bps": 120.0}))
-    assert shown.exit_code == 0, shown.output
-    lines = [" ".join(line.split()) for line in shown.output.replace(str(tmp_path), "J").splitlines() if line.strip()]
-    assert lines == [
-        f"J: parameters {now}, begun with {began}",
-        "Changed since the beginning",
-        "name value begun with",
-        lines[3],
-        "take_edge_bps 250 100",
-        f"parameters asked for, s-1: take_edge_bps 100 to 250; {began} to {now}",
-        f"parameters changed, s-1: take_edge_bps 100 to 250; {began} to {now}",
-        "parameters not changed, s-2: position_micros = 9e+10 is outside 0 .. 5e+10 (largest cost of one window's"
-        " position)",
-        f"parameters asked for, s-3: take_edge_bps 250 to 120, takes s-1 back; {now} to {last}",
-        "s-3 waits for its boundary",
-    ]
-    told = json.loads(CliRunner().invoke(app, ["params", "--journal", str(tmp_path), "--json"]).output)
-    assert (told["params_hash"], told["params"]["take_edge_bps"], told["waiting"]["receipt"]) == (now, 250.0, "s-3")
-    assert "parameters changed, s-1" in CliRunner().invoke(app, ["journal", "show", str(tmp_path)]).output
-
-
-def test_the_command_asks_under_the_same_rules_and_says_each_refusal_in_a_line(tmp_path: Path) -> None:
-    def updown(*words: str) -> str:
-        told = CliRunner().invoke(app, ["params", "--journal", str(tmp_path), *words])
-        assert told.exit_code == 2
-        return " ".join(told.stderr.replace(str(tmp_path), "J").split())
-
-    with Journal(tmp_path, created_ns=1, code="tests", layouts=LAYOUTS) as journal:
-        journal.append_note({"session": 3, "params": {}}, 1)
-    (tmp_path / "lock").write_text("process 4194304999\n")
-    assert [
-        updown("--ask", "kelly_ratio=0.1"),
-        updown("--ask", "kelly_ratio=lots"),
-        updown("--ask", "kelly_ratio=2"),
-        updown("--undo", "nothing"),
-        updown("--undo", "nothing", "--ask", "kelly_ratio=0.1"),
-    ] == snapshot(
-        [
-            "updown: J: no session runs here, so nobody hears a request (NOBODY_RUNS)",
-            "updown: --ask kelly_ratio=lots: say name=value with a number, as in --ask take_edge_bps=150",
-            "updown: --ask kelly_ratio=2: kelly_ratio = 2 is outside 0 .. 1 (share of the full Kelly stake)",
-            "updown: no change was made for receipt 'nothing'; `updown params` lists them (UNKNOWN_RECEIPT)",
-            "updown: --ask and --undo are two requests: make one after the other",
-        ]
-    )
