@@ -7,8 +7,9 @@ is a setting of its own, and while anything stops the desk nothing may add risk.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from state.params import BOUNDS, Change, OutOfBounds, Params, UnknownParameter, checked, default_params, difference
+from state.params import BOUNDS, Change, OutOfBounds, Params, UnknownParameter, checked, difference
 from state.records import as_dict
 from tools.minimums import Minima, unhonourable
 
@@ -73,7 +74,10 @@ def judge_change(
         return Refused(WhyNot.UNKNOWN, str(error))
     except OutOfBounds as error:
         return Refused(WhyNot.OUT_OF_BOUNDS, str(error))
-    after = default_params({**as_dict(now), **values})
+    row: Any = now
+    after: Any = row.copy()
+    for name, value in values.items():
+        after[name] = value
     steps = difference(now, after)
     if not steps:
         return Refused(WhyNot.NOTHING_CHANGES, WhyNot.NOTHING_CHANGES.value)
@@ -81,7 +85,8 @@ def judge_change(
         refused = _judge_step(step, began, allowed, is_stopped)
         if refused is not None:
             return refused
-    return _honoured(now, after, steps, minima) or after
+    told: Params | Refused = _honoured(now, after, steps, minima) or after
+    return told
 
 
 def _judge_step(step: Change, began: Sequence[Params], allowed: Retune, is_stopped: bool) -> Refused | None:

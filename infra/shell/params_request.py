@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,7 +95,7 @@ class News:
     before: str
     after: str
     """Hashes of the parameters before and after; the second is empty where the request led to none."""
-    steps: dict[str, tuple[float, float]]
+    changes: dict[str, tuple[float, float]]
     """Each parameter's value before and after."""
     why: str = ""
     """Why it was asked for, in the asker's words."""
@@ -107,9 +108,9 @@ class News:
 
 def news_note(news: News) -> dict[str, Any]:
     """Give a piece of news as the journal's note."""
-    told = {name: getattr(news, name) for name in News.__slots__ if name not in ("what", "steps")}
+    told = {name: getattr(news, name) for name in News.__slots__ if name not in ("what", "changes")}
     kept = {name: value for name, value in told.items() if value not in ("", 0)}
-    return {news.what: kept | {"steps": {name: list(step) for name, step in news.steps.items()}}}
+    return {news.what: kept | {"changes": {name: list(step) for name, step in news.changes.items()}}}
 
 
 def news_of(notes: Iterable[Mapping[str, Any]]) -> list[News]:
@@ -123,9 +124,9 @@ def news_of(notes: Iterable[Mapping[str, Any]]) -> list[News]:
 
 
 def _news(what: str, told: Mapping[str, Any]) -> News:
-    steps = {name: (float(before), float(after)) for name, (before, after) in told["steps"].items()}
+    steps = {name: (float(before), float(after)) for name, (before, after) in told["changes"].items()}
     words = {name: str(told.get(name, "")) for name in ("receipt", "before", "after", "why", "code", "words", "undoes")}
-    return News(what=what, steps=steps, at_ns=int(told["at_ns"]), due_ns=int(told.get("due_ns", 0)), **words)
+    return News(what=what, changes=steps, at_ns=int(told["at_ns"]), due_ns=int(told.get("due_ns", 0)), **words)
 
 
 def read_news(folder: Path) -> list[News]:
@@ -143,7 +144,7 @@ def news_words(news: News) -> str:
         return f"parameters not changed, {news.receipt or 'no receipt'}: {news.words}"
     when = "changed" if news.what == CHANGED else "asked for"
     undoes = f", takes {news.undoes} back" if news.undoes else ""
-    return f"parameters {when}, {news.receipt}: {steps_words(news.steps)}{undoes}; {news.before} to {news.after}"
+    return f"parameters {when}, {news.receipt}: {steps_words(news.changes)}{undoes}; {news.before} to {news.after}"
 
 
 def steps_words(steps: Mapping[str, tuple[float, float]]) -> str:
@@ -168,7 +169,7 @@ def params_of(notes: Iterable[Mapping[str, Any]]) -> Params:
     values: dict[str, float] = dict(notes[0]["params"])
     for each in news_of(notes):
         if each.what == CHANGED:
-            values |= {name: after for name, (_, after) in each.steps.items()}
+            values |= {name: after for name, (_, after) in each.changes.items()}
     return default_params(values)
 
 
@@ -180,7 +181,7 @@ def undo_of(news: Iterable[News], receipt: str) -> dict[str, float]:
     """
     for each in news:
         if each.what == CHANGED and each.receipt == receipt:
-            return {name: before for name, (before, _) in each.steps.items()}
+            return {name: before for name, (before, _) in each.changes.items()}
     raise ChangeRefused(f"no change was made for receipt {receipt!r}; `updown params` lists them", "UNKNOWN_RECEIPT")
 
 
@@ -198,8 +199,11 @@ async def ask_change(
     pid = writer_of(folder)
     if pid is None or not is_running(pid):
         raise ChangeRefused(f"{folder}: no session runs here, so nobody hears a request", NOBODY)
+    values = {name: float(value) for name, value in changes.items()}
+    if not all(isfinite(value) for value in values.values()):
+        raise ChangeRefused("a value is not finite", "OUT_OF_BOUNDS")
     request = Request(
-        nonce=os.urandom(8).hex(), receipt=receipt[:RECEIPT_CHARS], before=before, changes=dict(changes),
+        nonce=os.urandom(8).hex(), receipt=receipt[:RECEIPT_CHARS], before=before, changes=values,
         why=why[:WHY_CHARS], undoes=undoes[:RECEIPT_CHARS],
     )  # fmt: skip
     raw = msgspec.json.encode(request)

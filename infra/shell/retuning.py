@@ -150,7 +150,7 @@ class Retuning:
         steps = {each.name: (each.before, each.after) for each in difference(self.core.params, verdict)}
         asked = News(
             what=ASKED, receipt=request.receipt, at_ns=now_ns, before=self.core.params_hash,
-            after=params_hash(verdict), steps=steps, why=request.why, due_ns=self._boundary(now_ns),
+            after=params_hash(verdict), changes=steps, why=request.why, due_ns=self._boundary(now_ns),
             undoes=request.undoes,
         )  # fmt: skip
         self._receipts.add(asked.receipt)
@@ -202,10 +202,10 @@ class Retuning:
         if asked is None or int(self.core.world["stops_mask"]) >> int(Word.LEAVE) & 1:
             return
         self._waiting = None
-        verdict = self._judge(asked.before, {name: after for name, (_, after) in asked.steps.items()})
+        verdict = self._judge(asked.before, {name: after for name, (_, after) in asked.changes.items()})
         if isinstance(verdict, Refused):
             request = Request(nonce="", receipt=asked.receipt, before=asked.before, changes={}, why=asked.why)
-            self._refuse(verdict, request, asked.steps)
+            self._refuse(verdict, request, asked.changes)
             return
         if self.gate is not None:
             self.gate.follow(verdict)
@@ -215,7 +215,7 @@ class Retuning:
     def _say_changed(self, asked: News) -> None:
         self.changes_count += 1
         self._note(replace(asked, what=CHANGED, at_ns=self.shell.clock.now_ns()))
-        self._tell(f"parameters changed, {asked.receipt}: {steps_words(asked.steps)}; now {self.core.params_hash}")
+        self._tell(f"parameters changed, {asked.receipt}: {steps_words(asked.changes)}; now {self.core.params_hash}")
 
     def _refuse(
         self, refused: Refused, request: Request, steps: Mapping[str, tuple[float, float]] | None = None
@@ -223,7 +223,7 @@ class Retuning:
         """Write down what was refused and why; what a request says is quoted, and no longer than it may be."""
         news = News(
             what=REFUSED, receipt=request.receipt[:RECEIPT_CHARS], at_ns=self.shell.clock.now_ns(),
-            before=request.before[:16], after="", steps=dict(steps or {}), why=request.why[:WHY_CHARS],
+            before=request.before[:16], after="", changes=dict(steps or {}), why=request.why[:WHY_CHARS],
             code=refused.why.name, words=refused.words[:WHY_CHARS], undoes=request.undoes[:RECEIPT_CHARS],
         )  # fmt: skip
         self._note(news)
