@@ -205,6 +205,21 @@ def rehearsed(
     )
 
 
+def fit_gain(champion: Sequence[WindowScore], challenger: Sequence[WindowScore]) -> float:
+    """Give what a proposer may climb by: micros a window over the champion, less half the standard error.
+
+    Of two settings with the same mean the steadier one is better, and one lucky window is worth little.
+    """
+    pairs = _paired(champion, challenger)
+    if not pairs:
+        return 0.0
+    mean = clustered_interval(
+        np.array([b.profit_micros - a.profit_micros for a, b in pairs], float),
+        np.array([a.open_s for a, _ in pairs], np.int64),
+    )
+    return mean.mean - 0.5 * mean.se if mean.known else 0.0
+
+
 def bets(differences: Values, bound: float) -> EProcess:
     """Bet on and against differences in order, on a scale that was fixed before the first of them.
 
