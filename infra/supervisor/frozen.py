@@ -14,7 +14,7 @@ from the session, and cannot be mended by leaving rows out:
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from evals.backtest import Terms
 from infra.journal.reader import read_events, read_notes
 from infra.recordings.rows import join, words_of
-from infra.runs import Run, read_run, run_tape
+from infra.runs import read_run, run_tape
 from state.events import EVENT, Kind, Source
 from state.params import BOUNDS, Params, default_params
 from state.units import NS_PER_S
@@ -43,6 +43,16 @@ MARKET: Final = tuple(
 NOT_MARKET: Final = (int(Source.POLYMARKET_USER), int(Source.OPERATOR))
 """Sources that tell of us alone: our channel at the venue has no place where the matching model tells the fills."""
 
+STANDING: Final = tuple(
+    int(kind) for kind in (Kind.MARKET_LISTED, Kind.RULE_GIVEN, Kind.TICK_CHANGED, Kind.FEED_CHANGED, Kind.SETTLED)
+)
+"""Kinds that hold until something else is said."""
+MARKS: Final = (int(Kind.MARKET_LISTED), int(Kind.SETTLED))
+
+WINDOWS_MOST: Final = 48
+"""Windows of a journal that are frozen: four hours. A window has up to 800,000 rows of 64 bytes, held in memory."""
+WARM_S: Final = 900
+
 
 class NothingToRehearse(Exception):
     """No settled window stands in the journals; the message says which were read."""
@@ -57,7 +67,9 @@ class Frozen:
     digest: str
     """Of the rows and of what a run assumes beside them: the same digest, the same rehearsal."""
     opens_s: tuple[int, ...]
-    """Start of every settled window, in order, Unix seconds."""
+    """Start of every settled window that counts, in order, Unix seconds."""
+    from_s: int
+    """Windows that opened before this are played, for what they teach, and not counted."""
     last_seen_ns: int
     params: Params
     """Those that the journal began with."""
@@ -67,27 +79,51 @@ class Frozen:
     def until(self, cut_s: int) -> "Frozen":
         """Give only what was seen before a moment: all that a proposer may fit on."""
         rows = self.rows[: int(np.searchsorted(self.rows["seen_ns"], cut_s * NS_PER_S, side="left"))]
-        return _frozen(self.sources, rows, self.params, self.cash_micros, self.trades_known)
+        return _frozen(self.sources, rows, self.params, self.cash_micros, self.trades_known, self.from_s)
 
 
-def freeze(source: Path) -> Frozen:
+def freeze(source: Path, *, windows_most: int = WINDOWS_MOST) -> Frozen:
     """Freeze a session's journal (growing or finished), a recording's journal, or the rows of a run.
+
+    Of a journal with more windows only the last are kept, with a quarter of an hour before them, so that averages and
+    volatility are known by then. The desk's learning begins there: both sides of a rehearsal begin alike.
 
     Raises:
         NothingToRehearse: no window settled in it.
         JournalMissing, JournalForeign, JournalDamaged, RunMissing, RunDamaged: it cannot be read.
     """
     if (source / "run.json").is_file():
-        return _freeze_run(read_run(source))
-    first = next(iter(read_notes(source, torn_ok=True)), {})
-    rows = _market_rows(read_events(source, torn_ok=True))
-    is_session = "session" in first
-    params = default_params(_known(first["params"])) if is_session else default_params()
-    cash = int(first["cash_micros"]) if is_session else Terms().cash_micros
-    return frozen_rows((str(source),), rows, params=params, cash_micros=cash)
+        run = read_run(source)
+        folder = run_tape(run, lambda done, total: None).folder
+        params, cash, known = run.params, run.terms.cash_micros, run.terms.trades_known
+    else:
+        folder, known = source, None
+        first = next(iter(read_notes(source, torn_ok=True)), {})
+        is_session = "session" in first
+        params = default_params(_known(first["params"])) if is_session else default_params()
+        cash = int(first["cash_micros"]) if is_session else Terms().cash_micros
+    from_s = _from_s(folder, windows_most)
+    rows = join([_recent(chunk, from_s) for chunk in read_events(folder, torn_ok=True)])
+    return frozen_rows((str(source),), rows, params=params, cash_micros=cash, trades_known=known, from_s=from_s)
 
 
-def freeze_all(sources: Sequence[Path]) -> tuple[Frozen, ...]:
+def _from_s(folder: Path, windows_most: int) -> int:
+    """Give the start of the first window that is wanted, Unix seconds; 0: all are."""
+    marks = [chunk[np.isin(chunk["kind_code"], MARKS)] for chunk in read_events(folder, torn_ok=True)]
+    opens = _opens_s(np.concatenate(marks)) if marks else ()
+    return opens[-windows_most] if len(opens) > windows_most else 0
+
+
+def _recent(chunk: NDArray[Any], from_s: int) -> NDArray[Any]:
+    """Keep the market's rows from a while before a window on, and of before that only what still holds."""
+    mask = np.isin(chunk["kind_code"], MARKET) & ~np.isin(chunk["source_code"], NOT_MARKET)
+    if from_s:
+        mask &= (chunk["seen_ns"] >= (from_s - WARM_S) * NS_PER_S) | np.isin(chunk["kind_code"], STANDING)
+    kept: NDArray[Any] = chunk if mask.all() else words_of(chunk)[mask].reshape(-1).view(EVENT)
+    return kept
+
+
+def freeze_all(sources: Sequence[Path], *, windows_most: int = WINDOWS_MOST) -> tuple[Frozen, ...]:
     """Freeze several journals, in the order of their time; of two that tell of the same time the later named stays.
 
     Raises:
@@ -96,7 +132,7 @@ def freeze_all(sources: Sequence[Path]) -> tuple[Frozen, ...]:
     found: list[Frozen] = []
     for source in sources:
         try:
-            new = freeze(source)
+            new = freeze(source, windows_most=windows_most)
         except NothingToRehearse:
             continue
         found = [old for old in found if old.opens_s[-1] < new.opens_s[0] or old.opens_s[0] > new.opens_s[-1]] + [new]
@@ -108,7 +144,7 @@ def freeze_all(sources: Sequence[Path]) -> tuple[Frozen, ...]:
 
 def frozen_rows(
     sources: tuple[str, ...], rows: NDArray[Any], *, params: Params | None = None, cash_micros: int | None = None,
-    trades_known: bool | None = None,
+    trades_known: bool | None = None, from_s: int = 0,
 ) -> Frozen:  # fmt: skip
     """Freeze rows at hand: the market's of them, up to the last settled window.
 
@@ -118,35 +154,31 @@ def frozen_rows(
         params: what they were traded with; the defaults when None.
         cash_micros: what a run over them begins with; the backtest's own when None.
         trades_known: whether trade prints stand beside the books; looked for in the rows when None.
+        from_s: windows that opened before this are played and not counted.
 
     Raises:
         NothingToRehearse: no window settled in them.
     """
-    market = _market_rows(iter([rows]))
+    market = _recent(rows, 0)
     settled = np.flatnonzero(market["kind_code"] == Kind.SETTLED)
     if not len(settled):
         raise NothingToRehearse(f"{', '.join(sources)}: no window has settled there; let the session run on")
     known = bool((market["kind_code"] == Kind.TRADE_SEEN).any()) if trades_known is None else trades_known
     cash = Terms().cash_micros if cash_micros is None else cash_micros
-    return _frozen(sources, market[: settled[-1] + 1], params or default_params(), cash, known)
+    return _frozen(sources, market[: settled[-1] + 1], params or default_params(), cash, known, from_s)
 
 
-def _freeze_run(run: Run) -> Frozen:
-    tape = run_tape(run, lambda done, total: None)
-    return frozen_rows(
-        (str(run.folder),), tape.array(), params=run.params, cash_micros=run.terms.cash_micros,
-        trades_known=run.terms.trades_known,
-    )  # fmt: skip
-
-
-def _frozen(sources: tuple[str, ...], rows: NDArray[Any], params: Params, cash_micros: int, known: bool) -> Frozen:
-    total = hashlib.sha256(json.dumps([cash_micros, known, str(EVENT.descr)]).encode())
+def _frozen(
+    sources: tuple[str, ...], rows: NDArray[Any], params: Params, cash_micros: int, known: bool, from_s: int
+) -> Frozen:
+    total = hashlib.sha256(json.dumps([cash_micros, known, from_s, str(EVENT.descr)]).encode())
     total.update(np.ascontiguousarray(rows).tobytes())
     return Frozen(
         sources=sources,
         rows=rows,
         digest=total.hexdigest(),
-        opens_s=_opens_s(rows),
+        opens_s=tuple(open_s for open_s in _opens_s(rows) if open_s >= from_s),
+        from_s=from_s,
         last_seen_ns=int(rows["seen_ns"][-1]) if len(rows) else 0,
         params=params,
         cash_micros=cash_micros,
@@ -156,7 +188,7 @@ def _frozen(sources: tuple[str, ...], rows: NDArray[Any], params: Params, cash_m
 
 def _opens_s(rows: NDArray[Any]) -> tuple[int, ...]:
     """List the starts of the windows that settled: a slot's listing before its settlement says which window it was."""
-    at = np.flatnonzero(np.isin(rows["kind_code"], (int(Kind.MARKET_LISTED), int(Kind.SETTLED))))
+    at = np.flatnonzero(np.isin(rows["kind_code"], MARKS))
     listed: dict[int, int] = {}
     found = set()
     for row in rows[at]:
@@ -166,14 +198,6 @@ def _opens_s(rows: NDArray[Any]) -> tuple[int, ...]:
         elif slot in listed:
             found.add(listed[slot])
     return tuple(sorted(found))
-
-
-def _market_rows(chunks: Iterator[NDArray[Any]]) -> NDArray[Any]:
-    kept = []
-    for chunk in chunks:
-        mask = np.isin(chunk["kind_code"], MARKET) & ~np.isin(chunk["source_code"], NOT_MARKET)
-        kept.append(chunk if mask.all() else words_of(chunk)[mask].reshape(-1).view(EVENT))
-    return join(kept)
 
 
 def _known(told: dict[str, float]) -> dict[str, float]:

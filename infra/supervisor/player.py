@@ -22,6 +22,7 @@ def serve(asked: IO[str], told: IO[str]) -> None:
     from infra.compile_cache import prepare
 
     prepare(show=False)
+    answer: dict[str, Any]
     for line in asked:
         try:
             answer = {"scores": play(json.loads(line), lambda done, total: _say(told, {"done": [done, total]}))}

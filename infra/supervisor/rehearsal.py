@@ -55,6 +55,7 @@ class Rehearsal:
         champion: Params | None = None,
         seeds: Sequence[int] = SEEDS,
         fit_ratio: float = FIT_RATIO,
+        cut_s: int | None = None,
         deadline_s: float = DEADLINE_S,
         progress: Progress = _quiet,
     ) -> None:
@@ -66,6 +67,8 @@ class Rehearsal:
             champion: parameters in force; those that the last stretch began with when None.
             seeds: of the exchange's draws; a window's score is the mean over them.
             fit_ratio: share of the windows before the cut.
+            cut_s: the cut itself, Unix seconds: a proposal that waits keeps the cut it was made at, and its evidence
+                grows with every window that settles after it. None: by `fit_ratio`.
             deadline_s: a run that takes longer is given up.
             progress: told rows played, of how many.
         """
@@ -78,7 +81,7 @@ class Rehearsal:
         self.played_count = 0
         """Runs that were played, not remembered: what a search is charged for."""
         opens = sorted({open_s for each in frozen for open_s in each.opens_s})
-        self.cut_s = opens[min(round(len(opens) * fit_ratio), len(opens) - 1)]
+        self.cut_s = opens[min(round(len(opens) * fit_ratio), len(opens) - 1)] if cut_s is None else cut_s
         self._whole = tuple(frozen)
         self._before = tuple(each.until(self.cut_s) for each in frozen if each.opens_s[0] < self.cut_s)
         self._child: asyncio.subprocess.Process | None = None
@@ -145,7 +148,8 @@ class Rehearsal:
         async with self._turn:
             found: list[WindowScore] = []
             for each in stretches:
-                found += await self._score(each, params)
+                counted = frozenset(each.opens_s)
+                found += [score for score in await self._score(each, params) if score.open_s in counted]
         return tuple(sorted(found, key=lambda score: (score.open_s, score.slot_id)))
 
     async def _score(self, frozen: Frozen, params: Params) -> list[WindowScore]:

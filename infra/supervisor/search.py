@@ -100,7 +100,7 @@ def step_box(name: str, value: float) -> tuple[float, float]:
         floor = max(bound.low, 1e-3 * bound.high)
         factor = exp(STEP_RATIO * log(bound.high / floor))
         at = max(value, floor)
-        low, high = max(low, at / factor), min(high, at * factor)
+        low, high = min(max(low, at / factor), value), min(high, at * factor)
     return max(bound.low, low), min(bound.high, high)
 
 

@@ -17,7 +17,7 @@ from infra.supervisor.search import random_proposal, search
 from state.params import default_params
 
 MARKET: Final = "demo"
-WINDOWS: Final = 30
+WINDOWS: Final = 24
 FIT_RATIO: Final = 0.4
 DEADLINE_S: Final = 900.0
 """Nobody waits for a trade here: a run on a busy machine may take its time."""

@@ -1,12 +1,14 @@
 import json
+from dataclasses import replace
 from math import log
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rehearsed_windows import FIRST_S, held, scores
 
-from evals.rehearsal import NO_FORECAST, as_plain, bets, rehearsed
+from evals.rehearsal import NO_FORECAST, as_plain, bets, fit_gain, rehearsed
 from state.units import MICROS
 
 
@@ -31,16 +33,16 @@ def test_what_only_one_side_has_is_no_pair() -> None:
 
 
 def test_better_forecasts_show_in_the_log_loss() -> None:
-    better = [score for score in scores([0.0] * 20)]
-    sharper = [type(score)(**{**_fields(score), "p_up": (0.7 if score.up else 0.3,) * 6}) for score in better]
-    told = rehearsed(better, sharper, cut_s=FIRST_S)
+    unsure = scores([0.0] * 20)
+    sharper = [replace(score, p_up=(0.7 if score.up else 0.3,) * 6) for score in unsure]
+    told = rehearsed(unsure, sharper, cut_s=FIRST_S)
     assert told.log_loss.mean == pytest.approx(log(0.5) - log(0.7)) and told.log_loss.high < 0.0
     assert told.brier.mean == pytest.approx(0.09 - 0.25)
     assert told.forecasts_count == 120
 
 
 def test_a_moment_at_which_one_side_was_silent_is_scored_for_neither() -> None:
-    silent = [type(score)(**{**_fields(score), "p_up": (NO_FORECAST,) * 6}) for score in scores([0.0] * 4)]
+    silent = [replace(score, p_up=(NO_FORECAST,) * 6) for score in scores([0.0] * 4)]
     told = rehearsed(scores([0.0] * 4), silent, cut_s=FIRST_S)
     assert told.forecasts_count == 0 and as_plain(told)["log_loss"]["mean"] is None
 
@@ -56,21 +58,34 @@ def test_the_same_parameters_give_no_evidence_either_way() -> None:
     assert told.profit.mean == 0.0 and told.evidence_log == 0.0 and told.beyond_count == 0
 
 
-@given(st.lists(st.floats(-1e6, 1e6), max_size=60), st.floats(1.0, 1e6))
-def test_evidence_for_one_is_evidence_against_the_other(drawn: list[float], bound: float) -> None:
-    both = bets(drawn, bound), bets([-x for x in drawn], bound)  # type: ignore[arg-type]
-    assert both[0].wealth_for_log[3] <= sum(1.0 for _ in drawn) * log(1.0 + 0.04)
-    assert not (both[0].for_log > 0.0 and both[1].for_log > 0.0 and len(drawn) == 1)
+DRAWN = st.lists(st.floats(-1e6, 1e6), max_size=40)
+
+
+@given(drawn=DRAWN, gain=st.floats(0.0, 1e6), bound=st.floats(1.0, 1e6))
+def test_one_more_window_that_the_challenger_won_never_weakens_it(
+    drawn: list[float], gain: float, bound: float
+) -> None:
+    before, after = bets(np.array(drawn), bound), bets(np.array([*drawn, gain]), bound)
+    assert after.for_log >= before.for_log - 1e-9
+
+
+@given(drawn=DRAWN, bound=st.floats(1.0, 1e6))
+def test_a_gain_beyond_the_bound_counts_as_the_bound(drawn: list[float], bound: float) -> None:
+    cut = np.minimum(np.array(drawn, float), bound)
+    assert bets(np.array(drawn), bound).for_peak_log == bets(cut, bound).for_peak_log
 
 
 def test_windows_that_open_together_are_one_bet() -> None:
-    pair = scores([2.0, 2.0])
-    together = [type(score)(**{**_fields(score), "open_s": FIRST_S}) for score in pair]
-    apart = rehearsed(scores([0.0, 0.0]), pair, cut_s=0)
-    nothing = [type(score)(**{**_fields(score), "profit_micros": 0.0}) for score in together]
-    one = rehearsed(nothing, together, cut_s=0)
-    assert (one.profit.clusters, apart.profit.clusters) == (1, 2)
+    won = scores([2.0, 2.0])
+    flat = scores([0.0, 0.0])
+    together = [[replace(score, open_s=FIRST_S) for score in side] for side in (flat, won)]
+    apart, one = rehearsed(flat, won, cut_s=0), rehearsed(*together, cut_s=0)
+    assert (apart.profit.clusters, one.profit.clusters) == (2, 1)
+    assert one.evidence_log == pytest.approx(float(bets(np.array([4.0 * MICROS]), one.bound_micros).for_log))
 
 
-def _fields(score: object) -> dict[str, object]:
-    return {name: getattr(score, name) for name in score.__dataclass_fields__}  # type: ignore[attr-defined]
+def test_a_proposer_climbs_by_the_mean_less_its_doubt() -> None:
+    flat, steady, lucky = scores([0.0] * 10), scores([1.0] * 10), scores([0.0] * 9 + [10.0])
+    assert fit_gain(flat, steady) == pytest.approx(1.0 * MICROS)
+    assert 0.0 < fit_gain(flat, lucky) < fit_gain(flat, steady)
+    assert fit_gain(flat, []) == 0.0

@@ -153,3 +153,25 @@ def test_a_kept_score_that_is_damaged_is_reckoned_again(tmp_path: Path) -> None:
             assert rehearsal.played_count == 4
 
     asyncio.run(story())
+
+
+def test_of_a_long_journal_only_the_last_windows_are_frozen_and_counted(tmp_path: Path) -> None:
+    folder = write_session(tmp_path / "session", late_market())
+    whole, recent = freeze(folder), freeze(folder, windows_most=2)
+    assert recent.opens_s == whole.opens_s[-2:]
+    assert len(recent.rows) < len(whole.rows)
+    assert recent.digest != whole.digest
+
+    async def story() -> None:
+        async with Rehearsal([recent], tmp_path / "rehearsals", seeds=(1,), fit_ratio=0.5) as rehearsal:
+            told = await rehearsal.rehearse({"interval_z": 1.0})
+            assert (told.fit_windows_count, told.windows_count) == (1, 1)
+            assert told.challenger.traded_ratio > 0.0
+
+    asyncio.run(story())
+
+
+def test_a_proposal_that_waits_keeps_its_cut(tmp_path: Path) -> None:
+    frozen = frozen_rows(("market",), late_market())
+    rehearsal = Rehearsal([frozen], tmp_path, cut_s=frozen.opens_s[2])
+    assert rehearsal.cut_s == frozen.opens_s[2] and rehearsal.last_open_s == frozen.opens_s[-1]
