@@ -167,15 +167,15 @@ class Rehearsal:
             "cash_micros": frozen.cash_micros,
             "trades_known": frozen.trades_known,
         }
+        plain: list[dict[str, Any]] | None = None
         try:
             async with asyncio.timeout(self.deadline_s):
                 plain = await self._ask(request)
         except TimeoutError as error:
-            await self.close()
             raise RehearsalFailed(f"a run took longer than {self.deadline_s:g} s and was given up") from error
-        except BaseException:
-            await self.close()  # what it still says belongs to nobody
-            raise
+        finally:
+            if plain is None:
+                await self.close()  # what it still says belongs to nobody
         self.played_count += 1
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_private(kept, json.dumps(plain).encode())
