@@ -43,6 +43,7 @@ class Because(StrEnum):
     LIMIT_RAISED = "a limit may only move towards safety"
     STALE = "the rehearsed windows are too old"
     TOO_FEW_FIT = "too few windows before the cut to fix the scale of the bets"
+    NO_SCALE = "neither side traded before the cut, so the bets have no scale"
     TOO_FEW = "too few windows to judge by"
     BEYOND_BOUND = "it lost more against the champion in one window than the test can count"
     DRAWDOWN = "its drawdown is deeper than the champion's allows"
@@ -167,6 +168,8 @@ def _too_little(told: Rehearsed, shrinking: bool, context: Context, rule: Rule) 
     least = rule.shrink_windows_least_count if shrinking else rule.windows_least_count
     if told.fit_windows_count < rule.fit_windows_least_count:
         return _wait(Because.TOO_FEW_FIT, told.fit_windows_count, rule.fit_windows_least_count)
+    if not shrinking and told.bound_micros <= 0.0:
+        return Verdict(ruling=Ruling.WAIT, because=Because.NO_SCALE)
     if told.windows_count < least:
         return _wait(Because.TOO_FEW, told.windows_count, least)
     if context.age_s > rule.age_most_s:
@@ -272,11 +275,13 @@ class Watch:
 
 
 DEFAULT_WATCH: Final = Watch()
+PROMISE_LEAST_MICROS: Final = 25.0 * MICROS
+"""What one window may lose of a promotion that was rehearsed on windows in which hardly anything was traded."""
 
 
 def promise_of(told: Rehearsed) -> Promise:
     """Give what a rehearsal promises of its challenger."""
-    worst = max(told.bound_micros, 2.0 * -told.challenger.worst_micros)
+    worst = max(told.bound_micros, 2.0 * -told.challenger.worst_micros, PROMISE_LEAST_MICROS)
     return Promise(
         mean_micros=told.challenger.profit.mean,
         sd_micros=told.challenger.profit_sd_micros,

@@ -23,7 +23,7 @@ from evals.power import PowerReading, power_reading
 from state.events import Token
 from state.records import one
 from state.sequential import EProcess
-from state.units import MICROS, NS_PER_S
+from state.units import NS_PER_S
 from tools.intervals import Estimate, Values, cluster_sums, clustered_interval
 from tools.scores import brier_losses, log_losses
 from tools.sequential import update_evidence
@@ -33,7 +33,6 @@ MOMENTS_S: Final = (240, 180, 120, 60, 30, 10)
 
 NO_FORECAST: Final = -1.0
 BOUND_RATIO: Final = 2.0
-BOUND_LEAST_MICROS: Final = float(MICROS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +87,7 @@ class Rehearsed:
     brier: Estimate
     forecasts_count: int
     bound_micros: float
-    """Scale of the bets, fixed by the windows before the cut."""
+    """Scale of the bets, fixed by the windows before the cut; 0: nothing happened there, so nothing can be bet."""
     beyond_count: int
     """Differences worse than the bound: what the test cannot count."""
     evidence_log: float
@@ -180,7 +179,7 @@ def rehearsed(
     differences = np.array([b.profit_micros - a.profit_micros for a, b in judges], float)
     clusters = np.array([a.open_s for a in old], np.int64)
     sums, _ = cluster_sums(differences, clusters)  # windows that open together are one result
-    process = bets(sums, bound)
+    process = bets(sums, bound) if bound > 0.0 else one(EProcess)
     log_loss, brier, count = _forecast_differences(judges)
     return Rehearsed(
         windows_count=len(judges),
@@ -194,7 +193,7 @@ def rehearsed(
         brier=brier,
         forecasts_count=count,
         bound_micros=bound,
-        beyond_count=int((sums < -bound).sum()),
+        beyond_count=int((sums < -bound).sum()) if bound > 0.0 else 0,
         evidence_log=float(process.for_peak_log),
         against_log=float(process.against_peak_log),
         power=power_reading(differences, clusters),
@@ -248,7 +247,7 @@ def _bound_micros(before: Sequence[tuple[WindowScore, WindowScore]]) -> float:
     old = np.array([a.profit_micros for a, _ in before], float)
     new = np.array([b.profit_micros for _, b in before], float)
     seen = max(float(np.abs(cluster_sums(each, opens)[0]).max(initial=0.0)) for each in (old, new, new - old))
-    return max(BOUND_RATIO * seen, BOUND_LEAST_MICROS)
+    return BOUND_RATIO * seen
 
 
 def _side(scores: Sequence[WindowScore]) -> Side:

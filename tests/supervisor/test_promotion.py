@@ -51,6 +51,14 @@ def test_too_few_windows_wait_and_say_how_many_are_missing() -> None:
     assert (unfit.ruling, unfit.because) == (Ruling.WAIT, Because.TOO_FEW_FIT)
 
 
+def test_where_nobody_traded_before_the_cut_the_bets_have_no_scale() -> None:
+    told = held([0.0] * 60, [0.0] * 20 + [-3.0, 5.0] * 20, fit=20)
+    assert told.bound_micros == 0.0 == told.evidence_log
+    verdict = promote(told, RISKIER, FIRST)
+    assert (verdict.ruling, verdict.because) == (Ruling.WAIT, Because.NO_SCALE)
+    assert promote(told, SAFER, FIRST).ruling is Ruling.PROMOTE
+
+
 def test_no_windows_at_all_wait() -> None:
     assert promote(held([], [], fit=0), RISKIER, FIRST).ruling is Ruling.WAIT
 
@@ -149,7 +157,7 @@ def test_it_is_rolled_back_by_rule(usd: list[float], replayed_usd: list[float] |
 def test_a_promise_is_what_the_challenger_made() -> None:
     promise = promise_of(held([1.0, -1.0] * 20, [2.0, 0.0] * 20, fit=10))
     assert promise.mean_micros == pytest.approx(1.0 * MICROS)
-    assert promise.windows_count == 30 and promise.bound_micros == pytest.approx(4.0 * MICROS)
+    assert promise.windows_count == 30 and promise.bound_micros == pytest.approx(25.0 * MICROS)
     assert keep(Promise(mean_micros=nan, sd_micros=nan, windows_count=1, bound_micros=1.0), live([0.0])).ruling is (
         Ruling.KEEP
     )

@@ -79,7 +79,9 @@ def test_windows_that_open_together_are_one_bet() -> None:
     won = scores([2.0, 2.0])
     flat = scores([0.0, 0.0])
     together = [[replace(score, open_s=FIRST_S) for score in side] for side in (flat, won)]
-    apart, one = rehearsed(flat, won, cut_s=0), rehearsed(*together, cut_s=0)
+    before = [replace(score, open_s=FIRST_S - 300, slot_id=7) for score in scores([9.0])]
+    apart = rehearsed(before + flat, before + won, cut_s=FIRST_S)
+    one = rehearsed(before + together[0], before + together[1], cut_s=FIRST_S)
     assert (apart.profit.clusters, one.profit.clusters) == (2, 1)
     assert one.evidence_log == pytest.approx(float(bets(np.array([4.0 * MICROS]), one.bound_micros).for_log))
 
