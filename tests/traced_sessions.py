@@ -7,8 +7,8 @@ from tempfile import mkdtemp
 
 from sessions import feed, market, open_shell, stretch
 
-FROM_S, UNTIL_S = -700.0, 330.0
-"""From the listing to half a minute after the close, when the window has settled."""
+FROM_S, UNTIL_S = -700.0, 345.0
+"""From the listing to the settlement, 39 s after the close."""
 
 
 @lru_cache(maxsize=1)

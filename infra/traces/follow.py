@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from infra.journal.blocks import EntryKind
 from infra.journal.reader import entries, read_title_of
-from infra.plain_memory import window_slug
+from infra.plain_memory import plain, window_slug
 from infra.shell.core import MANDATE, Core, MandateDiffers, is_ask
 from infra.shell.session import begun
 from infra.traces.outcome import Came, Fate, Fill
@@ -192,7 +192,7 @@ class Follower:
         self._mandates[int(event["ref_id"])] = (seq, b"")
         self._close(slot)
         self.decisions_count += 1
-        self._standing[slot] = _Open(seq, int(event["seen_ns"]), asked.decision[0].copy())
+        self._standing[slot] = _Open(seq, int(event["seen_ns"]), plain(asked.decision.copy())[0])
         self._hear(commands)
 
     def _hear(self, commands: Rows) -> None:

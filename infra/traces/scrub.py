@@ -23,9 +23,11 @@ NAMES: Final = re.compile(
 )
 SHAPES: Final = (
     re.compile(r"0[xX][0-9a-fA-F]{40,}"),  # addresses, hashes, signatures
-    re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64,}(?![0-9a-fA-F])"),  # keys and hashes without their 0x
-    re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9a-fA-F])"),  # owner ids
-    re.compile(r"\b(?:sk|pk|lsv2|lsv1|rk|ghp|gho|xox[abp])[-_][A-Za-z0-9_\-]{10,}"),  # keys of model and trace hosts
+    re.compile(r"[0-9a-fA-F]{64,}"),  # keys and hashes without their 0x
+    re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),  # owner ids
+    re.compile(
+        r"(?<![A-Za-z])(?:sk|pk|lsv2|lsv1|rk|ghp|gho|xox[abp])[-_][A-Za-z0-9_\-]{10,}"
+    ),  # keys of model and trace hosts
     re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-.]{8,}"),  # JSON web tokens
     re.compile(r"\b[Bb]earer\s+\S+"),
     re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),  # a name and password in an address
@@ -64,12 +66,12 @@ class Scrubber:
     def _named(self, key: str, told: Any) -> Any:
         if told is None or isinstance(told, bool):
             return told
-        if _is_telling(key) and not (isinstance(told, str) and told.upper() in OUTCOMES):
+        if is_telling(key) and not (isinstance(told, str) and told.upper() in OUTCOMES):
             return HIDDEN
         return self.value(told)
 
 
-def _is_telling(key: str) -> bool:
+def is_telling(key: str) -> bool:
     """Say whether a key's name says that its value must not be told."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key)
     return NAMES.search(spaced) is not None
@@ -77,6 +79,6 @@ def _is_telling(key: str) -> bool:
 
 def scrubber_of(environment: Mapping[str, str], secrets: Iterable[str] = ()) -> Scrubber:
     """Make a scrubber that knows the secrets of an environment."""
-    found = {value.strip() for name, value in environment.items() if _is_telling(name)} | set(secrets)
+    found = {value.strip() for name, value in environment.items() if is_telling(name)} | set(secrets)
     found |= {value.removeprefix("0x") for value in found}
     return Scrubber(tuple(sorted((each for each in found if len(each) >= SHORTEST_SECRET), key=len, reverse=True)))

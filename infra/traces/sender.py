@@ -11,10 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, Protocol
 
-from infra.clock import monotonic_ns
 from infra.traces.runs import Feedback, Tree
 from infra.traces.scrub import Scrubber
-from state.units import NS_PER_S
 
 BATCH: Final = 20
 """Trees sent in one request."""
@@ -107,14 +105,15 @@ class Sender:
         with self._lock:
             self._lock.wait_for(lambda: len(self._waiting) < self.room, most_s)
 
+    def wait_for_idle(self, most_s: float) -> None:
+        """Wait until all that was offered has been dealt with, at most so long."""
+        with self._lock:
+            self._lock.wait_for(lambda: not self._waiting and not self._under_way, most_s)
+
     def close(self, deadline_s: float = DEADLINE_S) -> Counts:
         """Send what waits for at most so long, and give the counts; whatever is stuck is left behind."""
-        until_ns = monotonic_ns() + round(deadline_s * NS_PER_S)
         with self._lock:
-            while (self._waiting or self._under_way) and self._thread is not None:
-                if monotonic_ns() >= until_ns:
-                    break
-                self._lock.wait(0.05)
+            self._lock.wait_for(lambda: not self._waiting and not self._under_way, deadline_s)
             self._closing = True
             self._lock.notify_all()
             return replace(self.counts, left=len(self._waiting) + self._under_way)
