@@ -25,9 +25,7 @@ SHAPES: Final = (
     re.compile(r"0[xX][0-9a-fA-F]{40,}"),  # addresses, hashes, signatures
     re.compile(r"[0-9a-fA-F]{64,}"),  # keys and hashes without their 0x
     re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),  # owner ids
-    re.compile(
-        r"(?<![A-Za-z])(?:sk|pk|lsv2|lsv1|rk|ghp|gho|xox[abp])[-_][A-Za-z0-9_\-]{10,}"
-    ),  # keys of model and trace hosts
+    re.compile(r"(?<![A-Za-z])(?:sk|pk|lsv2|lsv1|rk|ghp|gho|xox[abp])[-_][A-Za-z0-9_\-]{10,}"),  # keys of hosts
     re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-.]{8,}"),  # JSON web tokens
     re.compile(r"\b[Bb]earer\s+\S+"),
     re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),  # a name and password in an address

@@ -104,7 +104,7 @@ def _first(environment: Mapping[str, str], *names: str) -> str:
 def _protocol(environment: Mapping[str, str], has_langsmith: bool) -> Protocol:
     said = _first(environment, "LANGSMITH_TRACING_MODE").lower()
     if said:
-        if said not in Protocol:
+        if said not in [str(each) for each in Protocol]:
             raise TracingRefused(f"LANGSMITH_TRACING_MODE is {said!r}; it must be langsmith, otel or hybrid")
         return Protocol(said)
     if _first(environment, "LANGSMITH_OTEL_ONLY").lower() in YES:

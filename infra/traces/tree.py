@@ -185,11 +185,16 @@ def _tags(seen: Seen) -> tuple[str, ...]:
     return (f"market:{seen.window}", f"reason:{reason}", f"mode:{seen.mode}", f"params_hash:{seen.params_hash}")
 
 
+def decision_hash(decision: Any) -> str:
+    """Hash a decision's values, bit for bit, without the padding between them, which nobody writes."""
+    return hashlib.sha256(repr(as_dict(decision)).encode()).hexdigest()[:16]
+
+
 def _metadata(seen: Seen) -> dict[str, Any]:
     mandate = seen.decision["mandate"]
     return {
         "thread_id": seen.window, "window": seen.window, "decision": seen.number, "journal_seq": seen.journal_seq,
         "event_seq": int(mandate["view_seq"]), "view_hash": f"{int(mandate['view_hash']):016x}",
-        "decision_hash": hashlib.sha256(seen.decision.tobytes()).hexdigest()[:16],
+        "decision_hash": decision_hash(seen.decision),
         "params_hash": seen.params_hash, "code_version": seen.code, "mode": seen.mode, "session": seen.session,
     }  # fmt: skip

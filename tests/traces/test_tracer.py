@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from inline_snapshot import snapshot
 from traced_sessions import traded_session
@@ -44,8 +45,6 @@ def placed() -> dict[int, list[Any]]:
     """Give the session's orders by decision, from its replay and not from the tracer."""
     orders: dict[int, list[Any]] = {}
     for packed in play_session(traded_session()).placed:
-        import numpy as np
-
         command = np.frombuffer(packed, layout(Command))[0]
         assert command["act_code"] == Act.PLACE
         orders.setdefault(int(command["mandate_id"]), []).append(command)
@@ -72,15 +71,79 @@ def test_every_decision_that_traded_arrives_whole(collected: Collected) -> None:
 
 def test_a_tree_has_the_stages_in_the_desks_words_and_gates_below_them(collected: Collected) -> None:
     tree = next(tree for tree in collected[1] if tree.outputs["fired"])
-    assert [(run.name, [each.name for each in run.below]) for run in tree.below] == snapshot()
-    assert sorted(tag.partition(":")[0] for tag in tree.tags) == snapshot()
-    assert sorted(tree.metadata) == snapshot()
-    assert tree.outputs == snapshot()
+    assert [(run.name, [each.name for each in run.below]) for run in tree.below] == snapshot(
+        [
+            ("look", []),
+            ("spread", []),
+            ("lead_lag", []),
+            ("flow", []),
+            ("liquidity", []),
+            ("fuse", ["gate after fuse"]),
+            ("signal", ["gate after signal"]),
+            ("validate", ["gate after validate"]),
+            ("risk", ["gate after risk"]),
+            ("size", ["gate after size"]),
+            ("execute", ["order 1"]),
+        ]
+    )
+    assert sorted(tag.partition(":")[0] for tag in tree.tags) == snapshot(["market", "mode", "params_hash", "reason"])
+    assert sorted(tree.metadata) == snapshot(
+        [
+            "code_version",
+            "decision",
+            "decision_hash",
+            "event_seq",
+            "journal_seq",
+            "mode",
+            "params_hash",
+            "session",
+            "thread_id",
+            "view_hash",
+            "window",
+        ]
+    )
+    assert tree.outputs == snapshot(
+        {
+            "fired": True,
+            "side": "DOWN",
+            "size": 48.47,
+            "limit_price": 0.59,
+            "fair": 0.631561,
+            "fair_low": 0.605156,
+            "ask": 0.61,
+            "edge_net_bps": 151.56,
+            "allowed": True,
+            "blocked_by": "",
+            "explanation": "quoted: the price leaves the wanted edge at the posterior's worse end; the desk believed in UP at 0.368 (0.343 to 0.395)",
+        }
+    )
 
 
 def test_a_tree_reads_on_one_screen(collected: Collected) -> None:
     tree = next(tree for tree in collected[1] if tree.outputs["fired"])
-    assert "\n".join(lines_of(tree)) == snapshot()
+    assert "\n".join(lines_of(tree)) == snapshot("""\
+decision 72  market:btc-updown-5m-1792573200  reason:fired  mode:paper  params_hash:0b394af5dcda90a5
+   fired: DOWN  size 48.47  limit price 0.59  fair 0.631561  ask 0.61  edge net bps 151.56
+   quoted: the price leaves the wanted edge at the posterior's worse end; the desk believed in UP at 0.368 (0.343 to 0.395)
+   ├ look
+   ├ spread           -0.342 log-odds  fair value lies below the book's middle
+   ├ lead_lag         +0.000 log-odds  no lag between the feeds and the book has been established
+   ├ flow             +0.004 log-odds  takers have been buying UP
+   ├ liquidity        -0.142 log-odds  depth is even on both sides
+   ├ fuse             p up 0.3684 (0.3428 to 0.3948)
+   │  └ gate after fuse  open
+   ├ signal
+   │  └ gate after signal open
+   ├ validate
+   │  └ gate after validate open
+   ├ risk
+   │  └ gate after risk  open
+   ├ size
+   │  └ gate after size  open
+   └ execute
+      └ order 1          quote 48.47 DOWN at 59 c
+   feedback: brier 0.3989, filled 0.5655, markout_1s_bps 100, markout_30s_bps -50, markout_5s_bps 250, outcome UP, pnl_net_usd -16.1719, rule_verdict allowed, won 0\
+""")
 
 
 def test_feedback_comes_after_the_settlement_and_only_upon_runs_that_are_there(collected: Collected) -> None:
@@ -101,7 +164,19 @@ def test_feedback_comes_after_the_settlement_and_only_upon_runs_that_are_there(c
         "brier", "rule_verdict", "outcome"
     }  # fmt: skip
     scores = {each["key"]: each.get("score", each.get("value")) for each in fired[0].feedback}
-    assert scores == snapshot()
+    assert scores == snapshot(
+        {
+            "brier": 0.3989,
+            "filled": 0.5655,
+            "markout_1s_bps": 100.0,
+            "markout_5s_bps": 250.0,
+            "markout_30s_bps": -50.0,
+            "won": 0.0,
+            "pnl_net_usd": -16.1719,
+            "rule_verdict": "allowed",
+            "outcome": "UP",
+        }
+    )
 
 
 def follow(follower: Follower) -> tuple[list[Tree], list[Feedback]]:
