@@ -9,7 +9,7 @@ import typer
 
 from infra.cli.core import get_ready
 from infra.cli.failures import Exit, Misuse
-from infra.cli.speech import AsJson, answer, note, say
+from infra.cli.speech import AsJson, answer, note, progress, say
 
 if TYPE_CHECKING:
     from infra.traces.kept import KeptRun
@@ -58,15 +58,18 @@ def trace(
     tracing = settings_of(os.environ)
     tracing = tracing if share is None else replace(tracing, share=share)
     get_ready(whole=run is not None)
-    from infra.traces.tracer import open_sender, trace_journal, trace_run
+    from infra.traces.tracer import open_sender, trace_journal
 
     sender = open_sender(tracing, os.environ, note)
     if journal is not None:
         is_over = _ends(with_parent) if follow else None
         told = trace_journal(journal, tracing, sender, is_over=is_over, deadline_s=deadline)
     else:
+        from infra.traces.run_trace import trace_run
+
         assert run is not None
-        told = trace_run(run, tracing, sender, deadline_s=deadline)
+        with progress("playing again") as share_done:
+            told = trace_run(run, tracing, sender, share_done, deadline_s=deadline)
     answer(told.as_plain()) if as_json else say(told.words)
     if told.counts.left or told.counts.refused:
         raise typer.Exit(int(Exit.DOES_NOT_HOLD))
@@ -116,7 +119,8 @@ def sink(
         stop = asyncio.Event()
         with stopped_by_signals(stop):
             task = asyncio.create_task(serve(kept, port, ready, stop))
-            await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+            while not ready.done() and not task.done():  # noqa: ASYNC110 - whichever comes first
+                await asyncio.sleep(0.01)
             if ready.done():
                 where = f"http://{HOST}:{ready.result()}"
                 if as_json:

@@ -35,8 +35,8 @@ from state.events import Kind
 from state.orders import OrderState
 from state.units import NS_PER_S
 
-MINUTES: Final = 12.0
-"""Warm-up, a window and a half, in real time, and the settlement of the first."""
+MINUTES: Final = 9.0
+"""Warm-up, one window with its settlement and a part of the next, in real time."""
 TURN_S: Final = 20.0
 SETTLE_S: Final = 4.0
 """After each change: the tracer makes up, or the machine calms down."""

@@ -204,7 +204,7 @@ class Follower:
                 standing = self._standing.get(int(command["slot_id"]))
                 number = int(command["mandate_id"])
                 if standing is not None and int(standing.decision["mandate"]["mandate_id"]) == number:
-                    standing.shots.append(_shot(command))
+                    standing.shots.append(shot_of(command))
                     self._orders[int(command["order_id"])] = standing.came
 
     def _close(self, slot: int) -> None:
@@ -260,7 +260,8 @@ class Follower:
         self._marks = [each for each in self._marks if each[1] != slot]
 
 
-def _shot(command: Any) -> Shot:
+def shot_of(command: Any) -> Shot:
+    """Give an order as it is traced, from the command that placed it."""
     reason = Reason(int(command["reason_code"]))
     return Shot(
         order_id=int(command["order_id"]), at_ns=int(command["at_ns"]), token=SIDES[int(command["token_code"])],
@@ -274,7 +275,6 @@ def coded_words(decision: Any, fired: str) -> str:
     """Explain a decision in coded words: its main cause, and what the desk believed."""
     mandate = decision["mandate"]
     reason = Reason(int(mandate["reason_code"]))
-    believed = f"UP at {float(mandate['p_up']):.3f} ({float(mandate['p_low']):.3f} to {float(mandate['p_high']):.3f})"
-    if reason:
-        return f"stood aside: {WORDS[reason]}; the desk believed in {believed}"
-    return f"{fired or 'allowed, and nothing fired'}; the desk believed in {believed}"
+    p_low, p_up, p_high = (float(mandate[name]) for name in ("p_low", "p_up", "p_high"))
+    why = f"stood aside: {WORDS[reason]}" if reason else (fired or "allowed, and nothing fired")
+    return f"{why}; p of UP {p_up:.3f} ({p_low:.3f} to {p_high:.3f})"

@@ -34,14 +34,15 @@ def sink_beside(folder: Path) -> Iterator[tuple[str, Sink]]:
     """Serve a sink in a thread while the block lasts; gives its address and itself."""
     sink = Sink(folder)
     up = threading.Event()
-    place: dict[str, object] = {}
+    ports: list[int] = []
+    ends: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def run() -> None:
         ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         stop = asyncio.Event()
         task = asyncio.create_task(serve(sink, 0, ready, stop))
-        place["port"] = await ready
-        place["end"] = (asyncio.get_running_loop(), stop)
+        ports.append(await ready)
+        ends.append((asyncio.get_running_loop(), stop))
         up.set()
         await task
 
@@ -49,8 +50,8 @@ def sink_beside(folder: Path) -> Iterator[tuple[str, Sink]]:
     thread.start()
     assert up.wait(UP_S), "the sink came up"
     try:
-        yield f"http://{HOST}:{place['port']}", sink
+        yield f"http://{HOST}:{ports[0]}", sink
     finally:
-        loop, stop = place["end"]  # type: ignore[misc]
-        loop.call_soon_threadsafe(stop.set)
+        for loop, stop in ends:
+            loop.call_soon_threadsafe(stop.set)
         thread.join(UP_S)

@@ -117,7 +117,7 @@ class Sink:
         return web.json_response(told)
 
     async def _spans(self, request: web.Request) -> web.Response:
-        from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
         from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as otlp
 
         asked = otlp.ExportTraceServiceRequest()

@@ -17,7 +17,7 @@ from infra.traces.follow import Explain, Follower, coded_words
 from infra.traces.runs import Tree
 from infra.traces.sampling import Sampling
 from infra.traces.scrub import scrubber_of
-from infra.traces.sender import DEADLINE_S, Counts, Outlet, Sender
+from infra.traces.sender import DEADLINE_S, Counts, Item, Outlet, Sender
 from infra.traces.settings import Protocol, Tracing
 from state.units import NS_PER_S
 
@@ -125,7 +125,8 @@ def _read_on(follower: Follower, sender: Sender, told: _Tally, *, last: bool, pa
         follower.finish()
     trees, feedback = follower.take()
     told.add(trees, len(feedback))
-    for item in [*trees, *feedback]:
+    items: list[Item] = [*trees, *feedback]
+    for item in items:
         if patience_s:
             sender.wait_for_room(patience_s)
         sender.offer(item)
