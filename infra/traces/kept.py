@@ -63,7 +63,8 @@ def trees_of(lines: Iterable[dict[str, Any]]) -> list[KeptRun]:
     for line in lines:
         told = line["told"]
         if line["kind"] in ("post", "patch"):
-            runs.setdefault(str(told["id"]), KeptRun({})).told.update(told)
+            said = {name: value for name, value in told.items() if value is not None}
+            runs.setdefault(str(told["id"]), KeptRun({})).told.update(said)
         elif line["kind"] == "feedback":
             feedback[str(told["id"])] = told
     for each in feedback.values():

@@ -6,6 +6,7 @@ network. It keeps what it is given and judges nothing; what it cannot read is re
 """
 
 import json
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -24,6 +25,9 @@ HOST: Final = "127.0.0.1"
 LARGEST_BYTES: Final = 64 * 2**20
 """Of one request, unpacked."""
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
+GZIP: Final = b"\x1f\x8b"
+GZIP_BITS: Final = 31
+"""What tells zlib that a gzip head comes first."""
 INFO: Final = {
     "version": "0.12.0",
     "license_expiration_time": None,
@@ -156,18 +160,19 @@ async def _sessions(request: web.Request) -> web.Response:
 
 
 async def _body(request: web.Request) -> bytes:
-    """Give a request's bytes, unpacked if they are packed."""
+    """Give a request's bytes, unpacked if they are packed; never more than a stated size."""
     body = await request.read()
-    if body[:4] != ZSTD:
-        return body
     try:
-        with zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True) as packed:
-            unpacked: bytes = packed.read(LARGEST_BYTES + 1)
-    except zstandard.ZstdError as error:
-        raise Unreadable(f"no zstd: {error}") from None
-    if len(unpacked) > LARGEST_BYTES:
+        if body[:4] == ZSTD:
+            with zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True) as packed:
+                body = packed.read(LARGEST_BYTES + 1)
+        elif body[:2] == GZIP:
+            body = zlib.decompressobj(GZIP_BITS).decompress(body, LARGEST_BYTES + 1)
+    except (zstandard.ZstdError, zlib.error) as error:
+        raise Unreadable(f"neither zstd nor gzip: {error}") from None
+    if len(body) > LARGEST_BYTES:
         raise Unreadable(f"more than {LARGEST_BYTES} bytes unpacked")
-    return unpacked
+    return body
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -102,7 +102,9 @@ def test_a_tree_has_the_stages_in_the_desks_words_and_gates_below_them(collected
             "window",
         ]
     )
-    assert tree.outputs["explanation"] == snapshot()
+    assert tree.outputs["explanation"] == snapshot(
+        "quoted: the price leaves the wanted edge at the posterior's worse end; p of UP 0.368 (0.343 to 0.395)"
+    )
     assert {name: value for name, value in tree.outputs.items() if name != "explanation"} == snapshot(
         {
             "fired": True,
