@@ -1,8 +1,8 @@
 """LangSmith as an outlet: its own client for the wire, with every setting said and nothing of it left to run alone."""
 
+import json
 import logging
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,6 +15,7 @@ from state.units import NS_PER_S
 
 TIMEOUT_MS: Final = (3_000, 10_000)
 """To connect, and to be answered."""
+BOUNDARY: Final = "updown-feedback"
 SAID_EVERY_S: Final = 60
 SAID_MOST: Final = 300
 """Characters of a complaint: the client's own name every run of a batch."""
@@ -68,21 +69,25 @@ class LangSmithOutlet:
             self.client.multipart_ingest(create=[as_sent(run, self.project) for tree in trees for run in tree])
             if self.errors:
                 return _told(self.errors[-1])
-            with warnings.catch_warnings(action="ignore"):
-                for each in feedback:
-                    self._tell(each)
+            if feedback:
+                self._tell(feedback)
         except LangSmithError as error:
             return _told(error)
-        except ValueError as error:  # its own checks, as of feedback on a deployment that must know the project
-            return Told(Answer.REFUSED, str(error)[:SAID_MOST])
         return Told(Answer.TAKEN)
 
-    def _tell(self, feedback: Feedback) -> None:
-        self.client.create_feedback(
-            run_id=feedback.run_id, trace_id=feedback.run_id, key=feedback.key, score=feedback.score,
-            value=feedback.value, comment=feedback.comment or None, feedback_id=feedback.feedback_id,
-            session_id=self._session_id(), start_time=moment(feedback.start_ns), stop_after_attempt=1,
-            extend_trace_retention=False,
+    def _tell(self, feedback: Sequence[Feedback]) -> None:
+        """Send all in one request, as parts beside those of runs; the client would make a request of each."""
+        session_id = self._session_id()
+        parts = [(f"feedback.{each.feedback_id}", _as_sent(each, session_id)) for each in feedback]
+        body = b"".join(
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\nContent-Type: application/json; '
+            f"length={len(told)}\r\n\r\n".encode() + told + b"\r\n"
+            for name, told in parts
+        )  # fmt: skip
+        headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+        self.client.request_with_retries(
+            "POST", "/runs/multipart", stop_after_attempt=1, headers=headers,
+            request_kwargs={"data": body + f"--{BOUNDARY}--\r\n".encode()},
         )  # fmt: skip
 
     def _session_id(self) -> Any:
@@ -95,6 +100,17 @@ class LangSmithOutlet:
             except LangSmithNotFoundError:
                 return None
         return self._project_id
+
+
+def _as_sent(feedback: Feedback, session_id: Any) -> bytes:
+    told = {
+        "id": str(feedback.feedback_id), "run_id": str(feedback.run_id), "trace_id": str(feedback.run_id),
+        "key": feedback.key, "score": feedback.score, "value": feedback.value, "comment": feedback.comment or None,
+        "session_id": str(session_id) if session_id is not None else None,
+        "start_time": moment(feedback.start_ns).isoformat(), "created_at": moment(feedback.at_ns).isoformat(),
+        "modified_at": moment(feedback.at_ns).isoformat(), "feedback_source": {"type": "api", "metadata": {}},
+    }  # fmt: skip
+    return json.dumps({name: value for name, value in told.items() if value is not None}).encode()
 
 
 def _told(error: Exception) -> Told:

@@ -14,8 +14,8 @@ from typing import Final, Protocol
 from infra.traces.runs import Feedback, Tree
 from infra.traces.scrub import Scrubber
 
-BATCH: Final = 20
-"""Trees sent in one request."""
+BATCH: Final = 40
+"""Trees and feedback sent at once; a tree is some 20 kB."""
 FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 30.0
 DEADLINE_S: Final = 5.0

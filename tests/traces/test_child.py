@@ -1,5 +1,6 @@
 """A session starts its own tracer when the variables ask for it, and nothing that happens to that matters to it."""
 
+import os
 from pathlib import Path
 
 from traced_sessions import traded_session
@@ -28,7 +29,7 @@ def test_the_child_sends_the_session_and_ends_with_it(tmp_path: Path) -> None:
     said: list[str] = []
     with sink_beside(tmp_path) as (endpoint, _):
         asked = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": endpoint, "UPDOWN_PRIVATE_KEY": "00" * 32}
-        with tracer_beside(traded_session(), asked, said.append):
+        with tracer_beside(traded_session(), os.environ | asked, said.append):
             pass
     assert said[0] == f"traces go to {endpoint} (project updown)"
     trees = trees_of(kept_lines(tmp_path / FILE))
