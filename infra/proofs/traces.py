@@ -189,7 +189,7 @@ def judged(
         notes=(
             f"{len(turns)} turns of {TURN_S:g} s; {len(trees)} trees of {traced['decisions']} decisions, "
             f"{traced['runs']} runs and {traced['feedback']} feedback; the desk used {cpu:.0%} of a core",
-            "ratios with their 95 % interval, turns drawn again; venue, desk, tracer and sink share this machine's cores",
+            "ratios with their 95 % interval, turns drawn again; venue, desk, tracer and sink share these cores",
         ),
     )  # fmt: skip
 

@@ -80,7 +80,7 @@ class Fate:
         p_up = float(self.seen.decision["mandate"]["p_up"])
         scores: dict[str, float | str] = {}
         if 0.0 < p_up < 1.0:
-            scores["brier"] = round((p_up - (1.0 if outcome == 0 else 0.0)) ** 2, 6)
+            scores["brier"] = round((p_up - (1.0 if outcome == 0 else 0.0)) ** 2, 4)
         if not self.seen.shots:
             return scores
         fills = self.came.fills

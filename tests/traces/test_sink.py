@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ def test_the_clients_own_background_queue_arrives_packed_with_zstd(tmp_path: Pat
     number = str(run_id("tests", "run", 10**18))
     with sink_beside(tmp_path) as (endpoint, _):
         client = Client(api_url=endpoint, api_key="k", tracing_mode="langsmith")
-        more = {"trace_id": number, "dotted_order": f"20260101T000000000000Z{number}"}
+        more: Any = {"trace_id": number, "dotted_order": f"20260101T000000000000Z{number}"}
         client.create_run("work", {"x": 1}, "chain", id=number, tags=["t"], **more)
         client.update_run(number, outputs={"y": 2}, **more)
         client.flush()
