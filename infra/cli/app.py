@@ -21,6 +21,8 @@ from infra.cli.realism import realism
 from infra.cli.replay import replay
 from infra.cli.rules import rules
 from infra.cli.settlements import settlements
+from infra.cli.traces import show as show_traces
+from infra.cli.traces import sink, trace
 from infra.cli.venue import venue
 from infra.cli.version import version
 from infra.cli.why import ask, why
@@ -61,9 +63,11 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "step": step,
     "why": why,
     "ask": ask,
+    "trace": trace,
     "version": version,
 }
 JOURNAL_COMMANDS: Final[dict[str, Callable[..., None]]] = {"verify": verify, "show": show}
+TRACE_COMMANDS: Final[dict[str, Callable[..., None]]] = {"sink": sink, "show": show_traces}
 
 
 class OneLineGroup(TyperGroup):
@@ -111,6 +115,10 @@ def _app() -> typer.Typer:
     for name, command in JOURNAL_COMMANDS.items():
         journal.command(name)(guarded(command))
     app.add_typer(journal, name="journal")
+    traces = typer.Typer(help="Collect traces on this machine, and look at them.", **settings)
+    for name, command in TRACE_COMMANDS.items():
+        traces.command(name)(guarded(command))
+    app.add_typer(traces, name="traces")
 
     @app.callback()
     def root() -> None:

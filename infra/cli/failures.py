@@ -49,6 +49,7 @@ def code_of(error: Exception) -> Exit:
     if isinstance(error, (*_known("infra.recordings.tables", "SourceRefused"), Damaged)):
         return Exit.BAD_DATA
     bad_data = _known("infra.journal.errors", "JournalForeign", "JournalDamaged") + _known("infra.runs", "RunDamaged")
+    bad_data += _known("infra.traces.follow", "JournalDiffers")
     bad_data += _known("infra.ledger.ledger", "LedgerForeign", "LedgerDiffers")
     if isinstance(error, bad_data):
         return Exit.BAD_DATA
@@ -58,6 +59,7 @@ def code_of(error: Exception) -> Exit:
         + _known("infra.settings", "SettingsRefused")
         + _known("infra.runs", "RunMissing")
         + _known("infra.snapshots", "SnapshotRefused")
+        + _known("infra.traces.settings", "TracingRefused")
         + _known("infra.shell.next_door", "VenueFailed")
         + _known("infra.shell.live", "NotNextDoor")
         + _known("infra.hedge.ccxt_perp", "HedgeRefused")

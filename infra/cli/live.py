@@ -192,6 +192,8 @@ def run_plan(
     plan: "Plan", *, plain: bool, as_json: bool, venue: str, words: Any = (), money: str = "simulated"
 ) -> dict[str, Any]:
     """Live a session to its end, with a screen on a terminal and lines elsewhere; gives its summary."""
+    import os
+
     import uvloop
 
     from infra.quiet import quiet
@@ -199,6 +201,7 @@ def run_plan(
     from infra.shell.live import live
     from infra.terminal.glance import Mode
     from infra.terminal.screen import Screen
+    from infra.traces.child import tracer_beside
 
     began_ns = plan.clock.now_ns()
     mode = Mode(
@@ -216,7 +219,9 @@ def run_plan(
             await live(plan, face)
         return face.summary(words)
 
-    with quiet():
+    # A recording decides nothing, so nothing of it is traced.
+    traced = os.environ if plan.mode != "record" else {}
+    with tracer_beside(plan.folder, traced, note), quiet():
         return uvloop.run(run())
 
 
