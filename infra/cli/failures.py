@@ -49,7 +49,6 @@ def code_of(error: Exception) -> Exit:
     if isinstance(error, (*_known("infra.recordings.tables", "SourceRefused"), Damaged)):
         return Exit.BAD_DATA
     bad_data = _known("infra.journal.errors", "JournalForeign", "JournalDamaged") + _known("infra.runs", "RunDamaged")
-    bad_data += _known("infra.traces.follow", "JournalDiffers")
     bad_data += _known("infra.ledger.ledger", "LedgerForeign", "LedgerDiffers")
     if isinstance(error, bad_data):
         return Exit.BAD_DATA

@@ -87,7 +87,6 @@ def trace_journal(
 
     Raises:
         JournalMissing, JournalForeign, JournalDamaged: it cannot be followed.
-        JournalDiffers: it was written by other code.
     """
     sampling = Sampling(share=tracing.share)
     follower = Follower(folder, lambda seen: sampling.why(seen) is not None, explain)
