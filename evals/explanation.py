@@ -73,7 +73,7 @@ class Explanation:
     flips: tuple[Flip, ...]
     costs: Costs
     expected_value_usd: float
-    """Of the stake at the edge above; 0 where there is no stake."""
+    """Of the stake, taken or posted, whichever is worth more; 0 where there is no stake."""
     stake_shares: float
     afterwards: dict[str, Any]
     """Orders with fills, fees, markouts; the settlement and the profit: plain values, made by the record."""
@@ -111,7 +111,7 @@ def explain(decision: Any, params: Params, window: str, afterwards: dict[str, An
         p_up=_p(forecast["p_up"]), p_low=_p(forecast["p_low"]), p_high=_p(forecast["p_high"]),
         p_book=_p(decision["sight"]["p_mid"]), p_fair=_p(market["p_fair"]), contributions=contributions,
         margins=margins_of(decision, params), flips=flips(decision, params), costs=costs,
-        expected_value_usd=round(shares * costs.edge_bps / BPS, 4) if not reason else 0.0,
+        expected_value_usd=0.0 if reason else round(shares * max(costs.take_value_bps, costs.make_value_bps) / BPS, 4),
         stake_shares=round(shares, 6), afterwards=afterwards,
     )  # fmt: skip
 

@@ -54,7 +54,7 @@ def _costs(told: Mapping[str, Any]) -> str:
 
 
 def _gates(told: Mapping[str, Any]) -> str:
-    closed = [each for each in told["margins"] if each["margin"] < 0]
+    closed = [each for each in told["margins"] if each["margin"] < 0 and each["gate"] == told["gate"]]
     if closed:
         said = "; ".join(f"{each['condition']} {each['margin']:.4g} {each['unit']}" for each in closed[:LOUD])
         return f"Conditions that were not met, by how much: {said}."

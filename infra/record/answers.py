@@ -156,19 +156,14 @@ class Answers:
         if isinstance(mine, Missing):
             return {"cannot": mine.words}
         below = _best_bid(decision, bid.token) - price_bps
-        like: list[tuple[what_if.Bid, int]] = []
         lines = self.record.lines
-        step = max(len(lines) // LIKE, 1)
-        for other in lines[::step]:
-            whole = self.record.whole(int(other["mandate_id"])) if self.record.mode != "backtest" else Missing("dear")
-            best = -1 if isinstance(whole, Missing) else _best_bid(whole, bid.token)
-            if best - below <= 0 or best < 0:
-                continue
-            each = _bid(whole, best - below, token=bid.token)
-            filled = self._filled(self.record.slug_of(other), each)
-            if not isinstance(filled, Missing):
+        like: list[tuple[what_if.Bid, int]] = []
+        for other in lines[:: max(len(lines) // LIKE, 1)]:
+            each = _like(bid, other, below)
+            filled = self._filled(self.record.slug_of(other), each) if each is not None else Missing("no bid there")
+            if each is not None and not isinstance(filled, Missing):
                 like.append((each, filled))
-        found = what_if.posted(bid, mine, like or [(bid, mine)])
+        found = what_if.posted(bid, mine, like)
         if isinstance(found, what_if.CannotAnswer):
             return {"cannot": found.words}
         return {"decision": int(line["mandate_id"]), "token": ("UP", "DOWN")[bid.token], "posted_at_bps": price_bps,
@@ -241,10 +236,11 @@ class Answers:
 
     def _parameters(self, _: questions.NoArguments) -> Plain:
         first, *later = self.record.params
+        told = [note["params changed"] for _, note in self.record.notes if "params changed" in note]
         changes = [
-            {"at": utc(each.since_ns), "changes": [{"name": c.name, "before": c.before, "after": c.after}
-                                                   for c in each.changes]}
-            for each in later
+            {"at": utc(each.since_ns), "receipt": note["receipt"], "why": note["why"],
+             "changes": [{"name": c.name, "before": c.before, "after": c.after} for c in each.changes]}
+            for each, note in zip(later, told, strict=False)
         ]  # fmt: skip
         began = as_dict(first.params) if later else {}
         return {"in_force": as_dict(self.record.params[-1].params), "began_with": began, "changes": changes}
@@ -360,16 +356,32 @@ def _gate_code(name: str) -> int:
     return int(Gate[name.upper()])
 
 
+def _like(bid: what_if.Bid, line: Any, below_bps: int) -> what_if.Bid | None:
+    """Give a like bid at another decision: as far below the best bid, for as much, behind as much at its price.
+
+    What stood ahead there is in no line; what stood ahead of the bid that is asked about is taken for it.
+    """
+    other = int(line["ask_bps"][1 - bid.token])
+    price = BPS - other - below_bps
+    if other < 0 or not 0 < price < BPS:
+        return None
+    return what_if.Bid(
+        window=int(line["open_s"]), token=bid.token, price_bps=price, shares_micros=bid.shares_micros,
+        ahead_micros=bid.ahead_micros, through_only=bid.through_only, from_ns=int(line["at_ns"]),
+        until_ns=int(line["at_ns"]) + int(line["left_ns"]),
+    )  # fmt: skip
+
+
 def _best_bid(decision: Any, token: int) -> int:
     market = decision["market"]
     own, other = int(market["bid_bps"][token]), int(market["ask_bps"][1 - token])
     return max(own, BPS - other) if other >= 0 else own
 
 
-def _bid(decision: Any, price_bps: int, token: int | None = None) -> what_if.Bid:
+def _bid(decision: Any, price_bps: int) -> what_if.Bid:
     """Give the bid that would have rested at a price when a decision was made, for one order's worth of shares."""
     market, alpha = decision["market"], decision["alpha"]
-    side = token if token is not None else int(np.argmax(alpha["edge_bps"]))
+    side = int(np.argmax(alpha["edge_bps"]))
     best = _best_bid(decision, side)
     shares = max(int(decision["mandate"]["shares_micros"][side]), int(market["min_shares_micros"]), MICROS)
     ahead = max(int(market["bid_touch_micros"][side]), int(market["ask_touch_micros"][1 - side]))

@@ -107,12 +107,11 @@ class Trades:
 
 @dataclass(frozen=True, slots=True)
 class ParamsInForce:
-    """Parameters, since when, and what brought them."""
+    """Parameters, and since when."""
 
     since_ns: int
     params: Params
     changes: tuple[Change, ...]
-    receipt: str = ""
 
 
 Whole = Callable[[int], "Any | Missing"]

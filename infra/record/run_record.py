@@ -11,7 +11,7 @@ from infra.plain_memory import window_slug
 from infra.record.record import SIDES, Missing, ParamsInForce, Record, Trades, Window
 from infra.record.session_record import follow, order_of, trades_of
 from infra.runs import Run, read_ledgers, read_run, run_tape
-from state.events import Kind
+from state.events import EVENT, Kind
 from state.orders import Act
 from state.units import NS_PER_S
 
@@ -75,6 +75,7 @@ class _Remade:
         self._run, self._progress = run, progress
         self._tape: Any = None
         self._kept: dict[int, Any] = {}
+        self._trades: dict[str, Any] | None = None
         self.record: Record | None = None
 
     def _rows(self) -> Any:
@@ -92,15 +93,22 @@ class _Remade:
         return self._kept[number]
 
     def trades(self, slug: str) -> Trades | Missing:
-        """Give a window's trades, read from the rows."""
+        """Give a window's trades; the rows are read through once, for all windows."""
+        if self._trades is None:
+            self._trades = self._read_trades()
+        rows = self._trades.get(slug)
+        return trades_of(rows) if rows is not None and len(rows) else Missing(f"no trades of {slug} are recorded")
+
+    def _read_trades(self) -> dict[str, Any]:
+        pages = [chunk[chunk["kind_code"] == Kind.TRADE_SEEN] for chunk in self._rows()]
+        rows = np.concatenate(pages) if pages else np.zeros(0, EVENT)
         assert self.record is not None
-        window = self.record.windows.get(slug)
-        if window is None:
-            return Missing(f"this run has no settled window {slug}")
-        slots = {slot for (slot, open_s) in self.record.assets if open_s * NS_PER_S == window.open_ns}
-        pages = []
-        for chunk in self._rows():
-            mine = chunk[(chunk["kind_code"] == Kind.TRADE_SEEN) & np.isin(chunk["slot_id"], list(slots))]
-            pages.append(mine[(mine["seen_ns"] >= window.open_ns) & (mine["seen_ns"] < window.close_ns)])
-        rows = np.concatenate(pages) if pages else np.zeros(0)
-        return trades_of(rows) if len(rows) else Missing(f"the recording has no trades of {slug}")
+        slots: dict[int, set[int]] = {}
+        for slot, open_s in self.record.assets:
+            slots.setdefault(open_s, set()).add(slot)
+        found = {}
+        for window in self.record.windows.values():
+            mine = np.isin(rows["slot_id"], list(slots.get(window.open_ns // NS_PER_S, ())))
+            inside = (rows["seen_ns"] >= window.open_ns) & (rows["seen_ns"] < window.close_ns)
+            found[window.slug] = rows[mine & inside]
+        return found
