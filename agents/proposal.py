@@ -7,9 +7,9 @@ only shrinks risk is free of the brakes on data, budget, pace and size of step, 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from state.params import BOUNDS, Change, OutOfBounds, Params, checked, default_params
 from state.records import as_dict
@@ -51,6 +51,7 @@ class Proposal(BaseModel):
 class Why(StrEnum):
     """Why a proposal is refused by the check."""
 
+    MALFORMED = "it is no proposal"
     NO_CHANGES = "it changes nothing"
     UNKNOWN = "a name is no parameter"
     TWICE = "a parameter is named twice"
@@ -92,6 +93,15 @@ class Context:
     """When each parameter was last changed; a name that is missing never was."""
     stale: bool = False
     budget_left: bool = True
+
+
+def parsed(said: Any) -> Proposal | Refused:
+    """Read what a proposer said; what does not have the shape is refused, and its own words are not repeated."""
+    try:
+        return Proposal.model_validate(said)
+    except ValidationError as wrong:
+        kinds = sorted({str(error["type"]) for error in wrong.errors(include_input=False)})
+        return Refused(Why.MALFORMED, f"{wrong.error_count()} faults: {', '.join(kinds)[:200]}")
 
 
 def shrinks(change: Change) -> bool:
