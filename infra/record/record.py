@@ -147,6 +147,8 @@ class Record:
     """Slot and opening second -> asset, where it was heard."""
     _pages: list[Rows] = field(default_factory=list)
     _lines: Rows | None = None
+    _at: dict[int, int] = field(default_factory=dict)
+    """Decision -> its place among the lines: mandates of several windows do not come in the order of their numbers."""
     _of_decision: dict[int, list[int]] = field(default_factory=dict)
 
     @property
@@ -159,18 +161,19 @@ class Record:
 
     def add_lines(self, lines: Rows) -> None:
         """Take further decisions."""
+        first = len(self._at)
+        self._at.update((number, first + at) for at, number in enumerate(lines["mandate_id"].tolist()))
         self._pages.append(lines)
         self._lines = None
 
     def line(self, number: int) -> Any | Missing:
         """Give a decision in a line."""
-        lines = self.lines
-        at = int(lines["mandate_id"].searchsorted(number))
-        if at < len(lines) and int(lines["mandate_id"][at]) == number:
+        lines, at = self.lines, self._at.get(number)
+        if at is not None:
             return lines[at]
         if not len(lines):
             return Missing("this record has no decision yet")
-        first, last = int(lines["mandate_id"][0]), int(lines["mandate_id"][-1])
+        first, last = int(lines["mandate_id"].min()), int(lines["mandate_id"].max())
         return Missing(f"there is no decision {number}: this record has {len(lines)}, from {first} to {last}")
 
     def decision(self, number: int) -> Any | Missing:

@@ -136,7 +136,7 @@ class Retuning:
         with suppress(OSError):
             file.unlink()
         answer = self._hear(request)
-        await self.shell.session.kept()
+        await self.shell.session.all_safe()
         await asyncio.to_thread(write_private, self.folder / ANSWER_FILE, msgspec.json.encode(answer) + b"\n")
 
     # --- judging

@@ -140,7 +140,7 @@ class Session:
         """
         await self._done(self._safe or self._make_safe())
 
-    async def kept(self) -> None:
+    async def all_safe(self) -> None:
         """Return once everything written down so far is safe on disk.
 
         Raises:

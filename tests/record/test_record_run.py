@@ -136,7 +136,7 @@ def test_stepping_and_explaining_tell_of_one_decision(decisions: list[Any]) -> N
 def test_every_question_has_an_answer_and_what_cannot_be_answered_says_why(record: Record) -> None:
     answers = Answers(record)
     traded = max(record.traded)
-    words_of = {
+    words_of: dict[str, dict[str, Any]] = {
         "get_decision": {"decision": traded}, "compare_decisions": {"first": traded, "second": traded - 1},
         "counterfactual": {"decision": traded, "without": "spread"},
     }  # fmt: skip

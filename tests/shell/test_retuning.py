@@ -126,7 +126,7 @@ def test_a_change_is_taken_back_by_a_request_like_any_other_and_the_gate_follows
             await asked(retuning, receipt="shrink", concurrent_count=2, kelly_ratio=0.1)
             pass_s(shell, 10.0)
             assert (gate.limits.concurrent_count, in_force(shell, "kelly_ratio")) == (2, 0.1)
-            await shell.session.kept()
+            await shell.session.all_safe()
             back = undo_of(read_news(retuning.folder), "shrink")
             assert back == {"concurrent_count": 5.0, "kelly_ratio": 0.2}
             assert await refused(retuning, receipt="more", **(back | {"kelly_ratio": 0.21})) == "SETTING_FORBIDS"

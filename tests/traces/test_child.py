@@ -9,6 +9,8 @@ from infra.traces.child import tracer_beside
 from infra.traces.kept import FILE, kept_lines, trees_of
 from infra.traces.serving import sink_beside
 
+pytestmark = pytest.mark.rehearsal
+
 
 def test_a_session_that_did_not_ask_has_no_tracer_and_hears_nothing(tmp_path: Path) -> None:
     said: list[str] = []

@@ -20,6 +20,8 @@ from infra.traces.tracer import Traced, open_sender, trace_journal
 from state.orders import Act, Command
 from state.records import layout
 
+pytestmark = pytest.mark.rehearsal
+
 Collected = tuple[Traced, list[KeptRun], Path]
 
 
