@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pytest
 from traced_sessions import traded_session
 
 from infra.traces.child import tracer_beside
