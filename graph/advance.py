@@ -55,7 +55,7 @@ def advance(world: World, event: Event, rulebook: NDArray[Any]) -> int:
     world.event_seq += 1
     if event.seen_ns > world.now_ns:
         world.now_ns = event.seen_ns
-        _pass_time(world)
+        pass_time(world)
     kind = event.kind_code
     if kind == Kind.LEVEL_SET or kind == Kind.BOOK_CLEARED or kind == Kind.TICK_CHANGED:
         return _see_book(world, event)
@@ -226,7 +226,7 @@ def _blank_position(market: Market) -> None:
 
 
 @compiled
-def _pass_time(world: World) -> None:
+def pass_time(world: World) -> None:
     """Let the clock open and close windows, and begin the new UTC day's loss count."""
     day = world.now_ns // (86_400 * NS_PER_S)
     if day != world.money.day_id:

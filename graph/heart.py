@@ -4,13 +4,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from graph.advance import ALL_SLOTS, NO_SLOT, advance
-from graph.mandates import accept_mandate
+from graph.advance import ALL_SLOTS, NO_SLOT, advance, pass_time
+from graph.mandates import accept_mandate, change_params
 from graph.screen import screen
 from state.compiled import compiled
 from state.desk import Mandate
 from state.events import Event
 from state.orders import Command
+from state.params import Params
 from state.records import Rows
 from state.world import SLOTS, World
 
@@ -23,9 +24,14 @@ def receive(world: World, event: Event, rulebook: NDArray[Any], commands: Rows[C
         return 0
     if slot != ALL_SLOTS:
         return screen(world, slot, commands, 0)
+    return _screen_all(world, commands)
+
+
+@compiled
+def _screen_all(world: World, commands: Rows[Command]) -> int:
     count = 0
-    for each in range(SLOTS):
-        count = screen(world, each, commands, count)
+    for slot in range(SLOTS):
+        count = screen(world, slot, commands, count)
     return count
 
 
@@ -55,3 +61,17 @@ def receive_mandate(world: World, mandate: Mandate, seen_ns: int, commands: Rows
     if not accept_mandate(world, slot, mandate):
         return 0
     return screen(world, slot, commands, 0)
+
+
+@compiled
+def receive_params(world: World, params: Params, params_hash: int, seen_ns: int, commands: Rows[Command]) -> int:
+    """Put new parameters in force from `seen_ns` on, and look at every market at once.
+
+    Time passes first, so that at a boundary a window that has closed is no longer looked at.
+    """
+    world.event_seq += 1
+    if seen_ns > world.now_ns:
+        world.now_ns = seen_ns
+        pass_time(world)
+    change_params(world, params, params_hash)
+    return _screen_all(world, commands)

@@ -6,7 +6,7 @@ from state.compiled import compiled
 from state.desk import FEATURES, DecisionLine, Mandate, View
 from state.params import Params
 from state.units import NS_PER_S
-from state.world import SAMPLE_LEFT_S, SAMPLES, Market, World
+from state.world import SAMPLE_LEFT_S, SAMPLES, SLOTS, Market, World
 
 NANO: Final = 1e9
 MASK_32: Final = 0xFFFFFFFF
@@ -124,6 +124,13 @@ def write_line(view: View, mandate: Mandate, side_code: int, line: DecisionLine)
 
 @compiled
 def change_params(world: World, params: Params, params_hash: int) -> None:
-    """Put new parameters in force; the weights already learnt stay, only their priors would differ."""
+    """Put new parameters in force, and withdraw every mandate that was given under the old ones.
+
+    What rests under such a mandate is pulled at the next look, and the desk is asked anew: no order of ours stands on a
+    judgement that is no longer ours. The weights already learnt stay, only their priors would differ.
+    """
     world.params_hash = params_hash
     world.params = params
+    for slot in range(SLOTS):
+        mandate = world.markets[slot].mandate
+        mandate.until_ns = min(mandate.until_ns, world.now_ns)

@@ -3,7 +3,7 @@
 from graph.fusion import start_weights
 from state.compiled import compiled
 from state.events import ASSETS
-from state.params import Params, params_hash
+from state.params import Params, hash_number
 from state.records import one
 from state.world import SLOTS, WORLD_VERSION, World
 from tools.book import open_book
@@ -13,7 +13,7 @@ from tools.volatility import LEVEL_PRIOR_RATIO, open_volatility
 def new_world(params: Params, cash_micros: int = 0) -> World:
     """Give a world that knows nothing yet but its parameters."""
     world = one(World)
-    begin(world, params, int(params_hash(params)[:15], 16), cash_micros)
+    begin(world, params, hash_number(params), cash_micros)
     return world
 
 

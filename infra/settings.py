@@ -40,7 +40,7 @@ def read_params(file: Path | None = None, changes: Sequence[str] = ()) -> Params
     values = {name: _checked(str(file), name, value) for name, value in section.items()}
     before = default_params(values)
     for change in changes:
-        name, value = _of_change(change)
+        name, value = of_change(change)
         values[name] = value
     after = default_params(values)
     for step in difference(before, after):
@@ -132,7 +132,13 @@ def read_account(file: Path | None = None) -> dict[str, str]:
     return told
 
 
-def _of_change(change: str) -> tuple[str, float]:
+def of_change(change: str, option: str = "--set") -> tuple[str, float]:
+    """Give name and value of a word `name=value` that stood behind an option.
+
+    Raises:
+        SettingsRefused: it is no such word.
+        UnknownParameter, OutOfBounds: there is no such parameter, or it cannot have that value.
+    """
     name, mark, text = change.partition("=")
     try:
         value = float(text)
@@ -140,8 +146,8 @@ def _of_change(change: str) -> tuple[str, float]:
         mark = ""
         value = 0.0
     if not mark:
-        raise SettingsRefused(f"--set {change}: say name=value with a number, as in --set take_edge_bps=150")
-    return name.strip(), _checked(f"--set {change}", name.strip(), value)
+        raise SettingsRefused(f"{option} {change}: say name=value with a number, as in {option} take_edge_bps=150")
+    return name.strip(), _checked(f"{option} {change}", name.strip(), value)
 
 
 def _checked(where: str, name: str, value: object) -> float:

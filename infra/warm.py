@@ -39,7 +39,7 @@ def warm_sides() -> None:
 
 def warm_core() -> None:
     """Compile the hot loop."""
-    from graph.heart import receive, receive_mandate
+    from graph.heart import receive, receive_mandate, receive_params
     from graph.worlds import new_world
     from state.desk import Mandate
     from state.events import Event
@@ -52,6 +52,7 @@ def warm_core() -> None:
     commands: Any = rows(Command, COMMANDS)
     receive(world, one(Event), REGISTRY, commands)
     receive_mandate(world, one(Mandate), 0, commands)
+    receive_params(world, default_params(), 0, 0, commands)
 
 
 def warm_play() -> None:

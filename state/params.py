@@ -246,7 +246,12 @@ def _bounds() -> dict[str, Bound]:
     return {name: next(note for note in get_args(hint) if isinstance(note, Bound)) for name, hint in hints.items()}
 
 
+def _types() -> dict[str, Any]:
+    return {name: get_args(hint)[1] for name, hint in get_type_hints(Params, include_extras=True).items()}
+
+
 BOUNDS: Final[Mapping[str, Bound]] = _bounds()
+_TYPES: Final[Mapping[str, Any]] = _types()
 
 
 def default_params(changes: Mapping[str, float] | None = None) -> Params:
@@ -281,7 +286,7 @@ def checked(name: str, value: float) -> float:
 
 def number_type(name: str) -> Any:
     """Give the number type of one parameter."""
-    return get_args(get_type_hints(Params, include_extras=True)[name])[1]
+    return _TYPES[name]
 
 
 def _distance(known: str, name: str) -> int:
@@ -292,6 +297,11 @@ def params_hash(params: Params) -> str:
     """Hash the values by name, so that the same settings give the same hash in every version of the layout."""
     text = json.dumps(as_dict(params), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def hash_number(params: Params) -> int:
+    """Give the hash as the number by which the world and every mandate name their parameters: its first 60 bits."""
+    return int(params_hash(params)[:15], 16)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,17 @@ from infra.cli.kill import kill
 from infra.cli.ledger import ledger, statement
 from infra.cli.live import demo, paper, record
 from infra.cli.live_mode import arm, disarm, live
+from infra.cli.params import params
 from infra.cli.prove import bench, prove
 from infra.cli.realism import realism
 from infra.cli.replay import replay
 from infra.cli.rules import rules
 from infra.cli.settlements import settlements
+from infra.cli.traces import show as show_traces
+from infra.cli.traces import sink, trace
 from infra.cli.venue import venue
 from infra.cli.version import version
+from infra.cli.why import ask, why
 
 ROOT_HELP: Final = """\
 A trading desk for up/down markets that proves itself on replay: recordings in, decisions and an honest report out.
@@ -41,6 +45,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "live": live,
     "arm": arm,
     "disarm": disarm,
+    "params": params,
     "ledger": ledger,
     "statement": statement,
     "settlements": settlements,
@@ -56,9 +61,13 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "rules": rules,
     "graph": graph,
     "step": step,
+    "why": why,
+    "ask": ask,
+    "trace": trace,
     "version": version,
 }
 JOURNAL_COMMANDS: Final[dict[str, Callable[..., None]]] = {"verify": verify, "show": show}
+TRACE_COMMANDS: Final[dict[str, Callable[..., None]]] = {"sink": sink, "show": show_traces}
 
 
 class OneLineGroup(TyperGroup):
@@ -106,6 +115,10 @@ def _app() -> typer.Typer:
     for name, command in JOURNAL_COMMANDS.items():
         journal.command(name)(guarded(command))
     app.add_typer(journal, name="journal")
+    traces = typer.Typer(help="Collect traces on this machine, and look at them.", **settings)
+    for name, command in TRACE_COMMANDS.items():
+        traces.command(name)(guarded(command))
+    app.add_typer(traces, name="traces")
 
     @app.callback()
     def root() -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from infra.clock import Clock
     from infra.recordings.tape import Tape
     from state.params import Params
+    from tools.retuning import Retune
 
 ParamsFile = Annotated[
     Path | None,
@@ -26,6 +27,12 @@ ParamsFile = Annotated[
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change one parameter; may be given again. Limits only down."),
+]
+RetuneTo = Annotated[
+    str,
+    typer.Option(
+        "--retune", metavar="HOW", help="Parameters may be changed while it runs: none, safer (away from risk), any."
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Seeds every draw; the same seed gives the same run.")]
 
@@ -66,6 +73,16 @@ def where(venue: Path | None, params: Path | None) -> "tuple[Addresses, Clock]":
         return read_addresses(params), cast("Clock", WALL)
     told = read_venue_file(venue)
     return told.addresses, told.clock
+
+
+def read_retune(word: str) -> "Retune":
+    """Give how far a session's parameters may be changed while it runs."""
+    from tools.retuning import Retune
+
+    try:
+        return Retune(word)
+    except ValueError:
+        raise Misuse(f"--retune {word}: say {', '.join(Retune)}") from None
 
 
 def hold_sources(sources: Sequence[Path]) -> None:

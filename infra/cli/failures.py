@@ -58,6 +58,7 @@ def code_of(error: Exception) -> Exit:
         + _known("infra.settings", "SettingsRefused")
         + _known("infra.runs", "RunMissing")
         + _known("infra.snapshots", "SnapshotRefused")
+        + _known("infra.traces.settings", "TracingRefused")
         + _known("infra.shell.next_door", "VenueFailed")
         + _known("infra.shell.live", "NotNextDoor")
         + _known("infra.hedge.ccxt_perp", "HedgeRefused")

@@ -123,7 +123,16 @@ def show(
     for note in notes:
         for line in note.get("import", {}).get("notes", ()):
             say(f"  {line}")
+    for line in params_lines(notes):
+        say(f"  {line}")
     records(rows, "First rows" if from_row == 0 else f"Rows from {from_row:,}")
+
+
+def params_lines(notes: list[dict[str, Any]]) -> list[str]:
+    """Say in a line each what became of requests for other parameters."""
+    from infra.shell.params_request import news_of, news_words
+
+    return [news_words(each) for each in news_of(notes)]
 
 
 def row_words(row: Any) -> dict[str, Any]:

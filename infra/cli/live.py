@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli.core import Changes, ParamsFile, Seed, get_ready, read_settings, where
+from infra.cli.core import Changes, ParamsFile, RetuneTo, Seed, get_ready, read_retune, read_settings, where
 from infra.cli.failures import Misuse
 from infra.cli.speech import AsJson, answer, note, say, table
 
@@ -46,6 +46,7 @@ def demo(
     cash: Cash = 100_000.0,
     faults: Annotated[Path | None, typer.Option(metavar="FILE", help="Faults at the venue next door, as TOML.")] = None,
     hedge: HedgeAt = "",
+    retune: RetuneTo = "any",
     resume: Resume = False,
     frames: Frames = False,
     plain: Plain = False,
@@ -59,7 +60,7 @@ def demo(
 
     Example: updown demo --windows 6 --speed 30
     """
-    settings = read_settings(params, changes)
+    settings, may = read_settings(params, changes), read_retune(retune)
     from infra.settings import read_hedge
 
     hedged = read_hedge(params, hedge)
@@ -84,7 +85,7 @@ def demo(
             mode="demo", addresses=place.addresses, clock=place.clock, folder=folder, params=settings,
             cash_micros=round(cash * 1e6), code=code_name(), seed=seed, windows=windows,
             seconds=minutes * 60.0, keep_frames=frames, key=place.key, wallet=place.wallet, resume=resume,
-            hedge=hedged, hedge_keys=place.hedge_keys,
+            hedge=hedged, hedge_keys=place.hedge_keys, retune=may,
         )  # fmt: skip
         told = run_plan(plan, plain=plain, as_json=as_json, venue="the venue next door", words=[place.words])
     show_session(told, as_json)
@@ -100,6 +101,7 @@ def paper(
     changes: Changes = None,
     cash: Cash = 100_000.0,
     hedge: HedgeAt = "",
+    retune: RetuneTo = "any",
     resume: Resume = False,
     frames: Frames = False,
     plain: Plain = False,
@@ -112,11 +114,11 @@ def paper(
 
     Example: updown paper --minutes 60 --params my.toml
     """
-    settings = read_settings(params, changes)
+    settings, may = read_settings(params, changes), read_retune(retune)
     hedged = _on_paper(params, hedge)
     get_ready()
     plan = _abroad("paper", settings, out, venue, params, windows, minutes, seed, cash, frames, resume=resume)
-    plan = replace(plan, hedge=hedged)
+    plan = replace(plan, hedge=hedged, retune=may)
     show_session(
         run_plan(plan, plain=plain, as_json=as_json, venue="real feeds, the matching model as the venue"), as_json
     )
@@ -190,6 +192,8 @@ def run_plan(
     plan: "Plan", *, plain: bool, as_json: bool, venue: str, words: Any = (), money: str = "simulated"
 ) -> dict[str, Any]:
     """Live a session to its end, with a screen on a terminal and lines elsewhere; gives its summary."""
+    import os
+
     import uvloop
 
     from infra.quiet import quiet
@@ -197,6 +201,7 @@ def run_plan(
     from infra.shell.live import live
     from infra.terminal.glance import Mode
     from infra.terminal.screen import Screen
+    from infra.traces.child import tracer_beside
 
     began_ns = plan.clock.now_ns()
     mode = Mode(
@@ -214,7 +219,9 @@ def run_plan(
             await live(plan, face)
         return face.summary(words)
 
-    with quiet():
+    # A recording decides nothing, so nothing of it is traced.
+    traced = os.environ if plan.mode != "record" else {}
+    with tracer_beside(plan.folder, traced, note), quiet():
         return uvloop.run(run())
 
 

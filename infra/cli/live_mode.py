@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli.core import Changes, ParamsFile, Seed, get_ready, read_settings
+from infra.cli.core import Changes, ParamsFile, RetuneTo, Seed, get_ready, read_retune, read_settings
 from infra.cli.doctor import VenueAt, examined, lease_of, visit_of
 from infra.cli.failures import Exit, Misuse
 from infra.cli.live import Frames, Minutes, Plain, Windows, run_plan, show_session
@@ -33,6 +33,7 @@ def live(
     seed: Seed = 1,
     params: ParamsFile = None,
     changes: Changes = None,
+    retune: RetuneTo = "safer",
     frames: Frames = False,
     plain: Plain = False,
     as_json: AsJson = False,
@@ -50,7 +51,7 @@ def live(
 
     Example: updown live --journal var/live --params my.toml
     """
-    settings = read_settings(params, changes)
+    settings, may = read_settings(params, changes), read_retune(retune)
     hedge, hedge_keys = _hedge(params)
     get_ready()
     visit = visit_of(venue, params, settings, journal)
@@ -67,7 +68,7 @@ def live(
             if str(check.state) == "warning":
                 note(f"updown: warning: {check.line}")
         plan = _plan(visit, findings, windows=windows, seconds=minutes * 60.0, seed=seed, frames=frames)
-        plan = replace(plan, hedge=hedge, hedge_keys=hedge_keys)
+        plan = replace(plan, hedge=hedge, hedge_keys=hedge_keys, retune=may)
         where = plan.arming.venue if plan.arming is not None else ""
         note(f"updown: observing {where}; arm with: updown arm --limit-usd N --journal {journal}")
         money = "real" if visit.addresses.abroad() else "simulated"

@@ -128,6 +128,11 @@ CLAIMS: Final[dict[str, Claim]] = {
         where="infra.proofs.demo_replay:prove_demo_replay",
         needed=False,
     ),
+    "traces": Claim(
+        claim="traces of a demo arrive whole, with tags and feedback, and leave the desk's latency as it was",
+        where="infra.proofs.traces:prove_traces",
+        needed=False,
+    ),
     "bad-input": Claim(
         claim="bad input is refused in one clear line with a non-zero exit, and nothing is lost",
         where="infra.proofs.bad_input:prove_bad_input",

@@ -80,6 +80,7 @@ def replay_session(folder: Path) -> dict[str, Any]:
         "rows": played.rows_count,
         "commands": played.commands_count,
         "mandates": played.mandates_count,
+        "params_changes": played.changes_count,
         "marks": played.marks_count,
         "commands_not_recorded": len(played.pending),
         "took_s": round((monotonic_ns() - started_ns) / NS_PER_S, 3),

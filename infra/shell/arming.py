@@ -8,7 +8,6 @@ meant for an earlier start arms no later one. Files, because they need no port, 
 import asyncio
 import math
 import os
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from infra.clock import monotonic_ns
 from infra.feeds.frames import READ_ERRORS
-from infra.private_files import is_running, write_private
+from infra.private_files import NotPrivate, is_running, read_private, write_private
 from infra.shell.kill import KILL_FILE
 from infra.shell.restart import BEFORE
 from infra.shell.shell import Shell
@@ -257,15 +256,11 @@ def _line(told: msgspec.Struct) -> bytes:
 def _read_request(file: Path) -> Request:
     """Read a request, if nobody but our own user can have written it."""
     try:
-        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as source:
-            about = os.fstat(handle)
-            if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) & 0o077:
-                raise ArmingRefused("a request that others could have written; use `updown arm`")
-            raw = source.read(4096)
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise ArmingRefused(f"a request that this session cannot read ({why}); run updown as its own user") from None
+        raw = read_private(file)
+    except NotPrivate as error:
+        raise ArmingRefused(
+            f"a request that this session cannot read ({error}); use `updown arm` as its user"
+        ) from None
     try:
         return _REQUEST.decode(raw)
     except READ_ERRORS:

@@ -5,16 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 
 from graph.fast import decide
-from graph.heart import receive_mandate, receive_rows
+from graph.heart import receive_mandate, receive_params, receive_rows
 from graph.mandates import number_mandate
 from graph.views import take_view
 from graph.worlds import new_world
 from state.desk import Decision, Mandate
 from state.orders import COMMANDS, Act, Command
-from state.params import Params
+from state.params import Params, hash_number, params_hash
 from state.records import layout, rows
 from state.rulebook import REGISTRY
 from state.world import SLOTS, World
@@ -30,6 +31,10 @@ class MandateDiffers(Exception):
     """A mandate is not the one that the fused desk gives on the same view: nothing may trade on it."""
 
 
+class MandateOutlived(Exception):
+    """A mandate is what it should be, but the parameters it was asked under are no longer in force: it is dropped."""
+
+
 @dataclass(slots=True)
 class Asked:
     """One run of the desk that the core asked for: the view to run on, and what the fused desk made of it."""
@@ -39,6 +44,8 @@ class Asked:
     decision: Rows
     """Shape (1,): the view and every stage's record, by the fused desk."""
     asked_ns: int
+    params: Params
+    """Those in force when it was asked for: the run and its audit go by them."""
 
     @property
     def expected(self) -> bytes:
@@ -100,7 +107,7 @@ class Core:
         take_view(self.world, slot, row.market)
         decide(self.params, row)
         number_mandate(self.world, row.market, row.mandate)
-        asked = Asked(slot, int(row.mandate.mandate_id), decision, int(row.market.now_ns))
+        asked = Asked(slot, int(row.mandate.mandate_id), decision, int(row.market.now_ns), self.params)
         self.asked[asked.mandate_id] = asked
         if len(self.asked) > ASKED:
             self.asked.pop(min(self.asked))
@@ -111,6 +118,7 @@ class Core:
 
         Raises:
             MandateDiffers: it is not what the fused desk came to, or nobody asked for it.
+            MandateOutlived: it is, but other parameters are in force by now; it does not stand.
         """
         number = int(mandates["mandate_id"][0])
         asked = self.asked.pop(number, None)
@@ -118,14 +126,31 @@ class Core:
         if asked is None or asked.expected != packed:
             why = "nobody asked for it" if asked is None else "the fused desk comes to another on the same view"
             raise MandateDiffers(f"mandate {number}: {why}")
+        if asked.params is not self.params:
+            raise MandateOutlived(f"mandate {number}: asked under parameters that are no longer in force")
         # Older runs of that market, whose place a newer request took, never give a mandate.
         self.asked = {key: each for key, each in self.asked.items() if each.slot != asked.slot or key > number}
         self._hash.update(packed)
         written = receive_mandate(self.world, mandates[0], seen_ns, self._commands)
         return self._given(written)
 
+    def change_params(self, params: Params, seen_ns: int) -> Rows:
+        """Put new parameters in force; every standing mandate ends, and what rests under it is pulled.
+
+        Gives the commands that this caused. Whether the change may be made at all is asked before, by
+        `infra.shell.retuning`: a replay makes what was made.
+        """
+        self.params = params
+        self._hash.update(np.asarray(params).tobytes())
+        return self._given(receive_params(self.world, params, hash_number(params), seen_ns, self._commands))
+
+    @property
+    def params_hash(self) -> str:
+        """Give the hash of the parameters in force."""
+        return params_hash(self.params)
+
     def digest(self) -> str:
-        """Give the running hash: over every command and every mandate so far, and the world as it stands."""
+        """Give the running hash: over every command, mandate and change of parameters so far, and the world."""
         total = self._hash.copy()
         total.update(self.worlds.tobytes())
         return str(total.hexdigest())
@@ -149,6 +174,7 @@ class Core:
 
 MANDATE: Final = layout(Mandate)
 COMMAND: Final = layout(Command)
+PARAMS: Final = layout(Params)
 
 
 def is_ask(command: Any) -> bool:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from infra.shell.core import MANDATE, Asked
 from infra.shell.desk_process import Answer, DeskFault, Failed, Heard
-from state.params import Params
 
 Deliver = Callable[[NDArray[Any]], None]
 Fail = Callable[[BaseException], None]
@@ -40,10 +39,9 @@ class Desk:
     A market whose run is still under way is not run twice: the newer request waits and takes the older one's place.
     """
 
-    def __init__(self, process: Runner, params: Params, deliver: Deliver, fail: Fail) -> None:
-        """Take who runs, parameters, and whom to tell; `fail` is told of a fault in the desk, which is ours."""
+    def __init__(self, process: Runner, deliver: Deliver, fail: Fail) -> None:
+        """Take who runs, and whom to tell; `fail` is told of a fault in the desk, which is ours."""
         self._process = process
-        self._params = np.asarray(params).tobytes()
         self._deliver, self._fail = deliver, fail
         self._running: dict[int, Asked] = {}
         """By ticket."""
@@ -54,7 +52,7 @@ class Desk:
         process.listen(self._heard, fail)
 
     def run(self, asked: Asked) -> None:
-        """Let the desk decide on a view; returns at once, and does nothing any more after `close`."""
+        """Let the desk decide on a view, under the parameters of its moment; returns at once, after `close` idle."""
         if self._closed:
             return
         if asked.slot in self._busy:
@@ -63,7 +61,7 @@ class Desk:
             return
         self._busy.add(asked.slot)
         try:
-            ticket = self._process.ask(self._params, asked.decision["market"].tobytes())
+            ticket = self._process.ask(np.asarray(asked.params).tobytes(), asked.decision["market"].tobytes())
         except DeskFault as fault:
             self._fail(fault)
             return

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from infra.clock import monotonic_ns
 from infra.hedge.hedge_watch import HedgeWatch
 from infra.shell.arming import UNARMED
+from infra.shell.retuning import Retuning
 from infra.shell.shell import Shell
 from infra.streams.life import Health
 from infra.streams.streams import Streams
@@ -46,6 +47,7 @@ class Face:
     shell: Shell | None = None
     streams: Streams | None = None
     hedge: HedgeWatch | None = None
+    retuning: Retuning | None = None
     left: str = ""
     """What may still rest at the venue after a stop, in words; empty when all was seen gone."""
     _decisions: deque[DecisionShown] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -182,6 +184,8 @@ class Face:
         )  # fmt: skip
         if self.hedge is not None:
             told["hedge"] = self.hedge.told()
+        told["session"]["params_hash"] = shell.core.params_hash
+        told["session"]["params_changes"] = self.retuning.changes_count if self.retuning is not None else 0
         if self.left:
             told["left"] = self.left
         if shell.halted_why not in ("", *UNARMED):

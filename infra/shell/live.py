@@ -33,6 +33,7 @@ from infra.shell.parts import begin_part
 from infra.shell.payouts import payouts, resume_merges, witness_of
 from infra.shell.ports import Door, News
 from infra.shell.restart import Start, ended_orders, hold_journal, resume, start_from
+from infra.shell.retuning import Retuning
 from infra.shell.session import Session
 from infra.shell.shell import Shell
 from infra.shell.wallet_day import WalletBooks
@@ -51,6 +52,7 @@ from state.events import EVENT, Word
 from state.params import Params
 from state.units import NS_PER_S
 from state.world import Phase
+from tools.retuning import Retune
 
 Rows = NDArray[Any]
 
@@ -93,6 +95,8 @@ class Plan:
     """Of the perpetual's exchange, unless the hedge is on paper."""
     wallet_books: WalletBooks | None = None
     """The books of all sessions of the key of a live session: the day's loss is the wallet's, not the session's."""
+    retune: Retune = Retune.SAFER
+    """How far parameters may be changed while it runs; what shrinks risk always may, unless nobody may change any."""
     resume: bool = False
     """The operator lifts what halted the session before this start; a live one is armed with that instead."""
 
@@ -161,12 +165,14 @@ async def _live(
                 switch = await stack.enter_async_context(_kill_switch(plan, shell, gateway, rest))
                 if plan.mode == "demo" and not switch.why and _is_killed(shell):
                     switch.lift()  # the file was taken away while nobody ran, and nobody has to arm play money
+            retuning = _retuning(plan, shell, face, start, gate)
             watch = _books_watch(shell, books, rest, gateway, start)
             if watch is not None:
                 await watch.begin()
             settling = await _settling(plan, stack, shell, books, gateway, rest, start)
             lives = [face.look(), _watch(plan, shell, gateway, stop)]
-            lives += [part.run() for part in (gateway, settling, watch, hedge, plan.arming) if part is not None]
+            parts = (gateway, settling, watch, hedge, plan.arming, retuning)
+            lives += [part.run() for part in parts if part is not None]
             tasks = [begin_part(shell, life) for life in lives]
             try:
                 with stopped_by_signals(stop):
@@ -260,6 +266,15 @@ async def _account(
             await gateway.close()
     finally:
         await rest.close()
+
+
+def _retuning(plan: Plan, shell: Shell, face: Face, start: Start | None, gate: Gate | None) -> Retuning | None:
+    if start is None:
+        return None
+    notes = start.played.notes if start.played is not None else []
+    face.retuning = Retuning(shell, plan.retune, plan.params, notes, gate, face.tell)
+    face.retuning.begin()
+    return face.retuning
 
 
 def _books_watch(

@@ -14,18 +14,19 @@ from infra.journal.blocks import EntryKind, layout_hash
 from infra.journal.errors import JournalDamaged, JournalFailed, JournalForeign
 from infra.journal.reader import Entry, entries, read_notes, read_title_of
 from infra.journal.writer import Journal
-from infra.shell.core import COMMAND, MANDATE, Core, MandateDiffers, is_ask
+from infra.shell.core import COMMAND, MANDATE, PARAMS, Core, MandateDiffers, MandateOutlived, is_ask
 from state.events import EVENT, Kind, Source
 from state.orders import Act
-from state.params import default_params
+from state.params import Params, default_params
 from state.records import as_dict
 
-SESSION_VERSION: Final = 2
-LAYOUTS: Final = {"Mandate": MANDATE, "Command": COMMAND}
+SESSION_VERSION: Final = 3
+LAYOUTS: Final = {"Mandate": MANDATE, "Command": COMMAND, "Params": PARAMS}
 OF_ORDERS: Final = tuple(
     int(kind) for kind in (Kind.ORDER_CHANGED, Kind.FILLED, Kind.FILL_REVERSED, Kind.FILL_MINED, Kind.FILL_CONFIRMED)
 )
 _MANDATE_GIVEN: Final = int(Kind.MANDATE_GIVEN)
+_PARAMS_CHANGED: Final = int(Kind.PARAMS_CHANGED)
 
 Rows = NDArray[Any]
 Told = Callable[[int], None]
@@ -55,7 +56,6 @@ class Session:
         """Open or begin a session's journal; a torn end has been cut off to the last whole block."""
         self.journal = Journal(folder, created_ns=created_ns, code=code, layouts=LAYOUTS)
         self._given = np.zeros(1, EVENT)
-        self._given["kind_code"] = _MANDATE_GIVEN
         self._given["source_code"] = Source.OURSELVES
         self.books: Books | None = None
         """Keeps the books of this session; a watcher would hear rows in another order when a venue answers at once."""
@@ -100,9 +100,17 @@ class Session:
     def mandate(self, mandates: Rows, seen_ns: int) -> None:
         """Write down a mandate and the moment at which it began to stand."""
         number = self.journal.append_mandate(mandates.tobytes(), seen_ns)
+        self._refer(_MANDATE_GIVEN, int(mandates["slot_id"][0]), number, seen_ns)
+
+    def params(self, params: Params, seen_ns: int) -> None:
+        """Write down new parameters and the moment from which they are in force."""
+        number = self.journal.append_params(np.asarray(params).tobytes(), seen_ns)
+        self._refer(_PARAMS_CHANGED, 0, number, seen_ns)
+
+    def _refer(self, kind: int, slot: int, number: int, seen_ns: int) -> None:
+        """Write down the row that names a record by its number among those of its kind."""
+        self._given["kind_code"], self._given["slot_id"], self._given["ref_id"] = kind, slot, number
         self._given["at_ns"] = self._given["seen_ns"] = seen_ns
-        self._given["slot_id"] = mandates["slot_id"]
-        self._given["ref_id"] = number
         self.journal.append_events(self._given)
 
     def commands(self, commands: Rows, now_ns: int) -> None:
@@ -130,7 +138,19 @@ class Session:
         Raises:
             JournalFailed: it could not be written.
         """
-        sync = self._safe or self._make_safe()
+        await self._done(self._safe or self._make_safe())
+
+    async def all_safe(self) -> None:
+        """Return once everything written down so far is safe on disk.
+
+        Raises:
+            JournalFailed: it could not be written.
+        """
+        sync = _Sync(asyncio.get_running_loop())
+        self.journal.when_safe(sync.told)
+        await self._done(sync)
+
+    async def _done(self, sync: "_Sync") -> None:
         if not sync.is_done:
             waiter = asyncio.get_running_loop().create_future()
             sync.waiters.append(waiter)
@@ -178,6 +198,8 @@ class Played:
     rows_count: int = 0
     commands_count: int = 0
     mandates_count: int = 0
+    changes_count: int = 0
+    """Changes of parameters."""
     marks_count: int = 0
     frames_count: int = 0
     last_seen_ns: int = 0
@@ -223,15 +245,17 @@ def play_session(folder: Path, told: Told | None = None) -> Played:
     """
     first = begun(folder)
     played = Played(Core(default_params(first["params"]), int(first["cash_micros"])))
-    mandates: list[bytes] = []
+    records = _Records()
     for entry in entries(folder, torn_ok=True):
         played.last_seen_ns = max(played.last_seen_ns, entry.seen_ns)
         if entry.kind is EntryKind.EVENTS:
-            _play_rows(played, entry, mandates)
+            _play_rows(played, entry, records)
             if told is not None:
                 told(played.rows_count)
         elif entry.kind is EntryKind.MANDATE:
-            mandates.append(entry.data)
+            records.mandates.append(entry.data)
+        elif entry.kind is EntryKind.PARAMS:
+            records.params.append(entry.data)
         elif entry.kind is EntryKind.COMMAND:
             _hold_command(played, entry)
         elif entry.kind is EntryKind.NOTE:
@@ -243,31 +267,54 @@ def play_session(folder: Path, told: Told | None = None) -> Played:
     return played
 
 
-def _play_rows(played: Played, entry: Entry, mandates: list[bytes]) -> None:
+@dataclass(slots=True)
+class _Records:
+    """What rows refer to by number, as far as the journal has told."""
+
+    mandates: list[bytes] = field(default_factory=list)
+    params: list[bytes] = field(default_factory=list)
+
+    def take(self, played: Played, event: Any) -> tuple[bool, bytes]:
+        """Give the record that a row names, and whether it is a mandate.
+
+        Raises:
+            JournalDamaged: there is no such record.
+        """
+        is_mandate, number = int(event["kind_code"]) == _MANDATE_GIVEN, int(event["ref_id"])
+        told, what = (self.mandates, "mandate") if is_mandate else (self.params, "parameters")
+        if not 0 <= number < len(told):
+            raise JournalDamaged(f"row {played.rows_count}: refers to {what} {number}, the journal has {len(told)}")
+        return is_mandate, told[number]
+
+
+def _play_rows(played: Played, entry: Entry, records: _Records) -> None:
     events = entry.rows
     played.rows_count += len(events)
     played.last_seen_ns = max(played.last_seen_ns, int(events["seen_ns"].max()))
     ours = np.isin(events["kind_code"], OF_ORDERS)
     if ours.any():
         played.told.append(events[ours])
-    given = np.flatnonzero(events["kind_code"] == _MANDATE_GIVEN)
+    given = np.flatnonzero(np.isin(events["kind_code"], (_MANDATE_GIVEN, _PARAMS_CHANGED)))
     start = 0
     for at in [*given.tolist(), len(events)]:
         for commands in played.core.receive(events[start:at], at - start):
             _keep(played, commands)
-        if at < len(events) and not _play_mandate(played, events[at], mandates):
+        if at < len(events) and not _play_record(played, events[at], records):
             return
         start = at + 1
 
 
-def _play_mandate(played: Played, event: Any, mandates: list[bytes]) -> bool:
-    number = int(event["ref_id"])
-    if number >= len(mandates):
-        raise JournalDamaged(f"row {played.rows_count}: refers to mandate {number}, the journal has {len(mandates)}")
-    packed = np.frombuffer(bytearray(mandates[number]), MANDATE)
+def _play_record(played: Played, event: Any, records: _Records) -> bool:
+    is_mandate, data = records.take(played, event)
+    seen_ns = int(event["seen_ns"])
+    if not is_mandate:
+        params: Any = np.frombuffer(bytearray(data), PARAMS)[0]
+        played.changes_count += 1
+        _keep(played, played.core.change_params(params, seen_ns))
+        return True
     try:
-        commands = played.core.give(packed, int(event["seen_ns"]))
-    except MandateDiffers as error:
+        commands = played.core.give(np.frombuffer(bytearray(data), MANDATE), seen_ns)
+    except (MandateDiffers, MandateOutlived) as error:
         played.difference = str(error)
         return False
     played.mandates_count += 1

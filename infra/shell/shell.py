@@ -12,7 +12,8 @@ from infra.feeds.decoder import Decoder
 from infra.feeds.frames import Wire
 from infra.feeds.listings import Listing
 from infra.feeds.rows import RowsFull
-from infra.shell.core import Core, MandateDiffers, is_ask
+from infra.shell.boundary import Boundary
+from infra.shell.core import Core, MandateDiffers, MandateOutlived, is_ask
 from infra.shell.counts import Counts
 from infra.shell.desk import Desk, Runner
 from infra.shell.latency import Latency, Span
@@ -22,6 +23,7 @@ from infra.shell.slots import NoSlotFree, Slots
 from infra.streams.intake import Arrived, Intake, What
 from state.events import EVENT, FeedState, Kind, Source, Word
 from state.orders import Act
+from state.params import Params
 from state.units import NS_PER_MS
 
 ROWS: Final = 4096
@@ -83,10 +85,11 @@ class Shell:
         """Orders that are on their way, and that people have not been told of yet."""
         self._told_ns = 0
         self._seen_ns = 0
+        self.boundary = Boundary()
         self.desk: Desk | None = None
         if core is not None:
             assert desk is not None, "a core needs a desk to ask"
-            self.desk = Desk(desk, core.params, self._mandate_came, self._desk_failed)
+            self.desk = Desk(desk, self._mandate_came, self._desk_failed)
 
     # --- the loop
 
@@ -251,8 +254,11 @@ class Shell:
 
     def _receive(self, events: Rows, count: int, taken_ns: int, socket_ns: int = 0) -> None:
         """Write rows down, let the core receive them, do its commands; then hear what the door has to tell."""
+        told_ns = int(events["seen_ns"][count - 1])
+        if told_ns >= self.boundary.due_ns:
+            self.boundary.come()
         self.counts.rows += count
-        self._told_ns = int(events["seen_ns"][count - 1])
+        self._told_ns = told_ns
         self._seen_ns = max(self._seen_ns, self._told_ns)
         self.session.rows(events, count)
         if self.core is None:
@@ -314,12 +320,17 @@ class Shell:
 
     def _mandate(self, mandates: Rows) -> None:
         assert self.core is not None
+        if self.clock.now_ns() >= self.boundary.due_ns:
+            self.boundary.come()
         seen_ns = self._stamp(self.clock.now_ns())
         asked = self.core.asked.get(int(mandates["mandate_id"][0]))
         try:
             commands = self.core.give(mandates, seen_ns)
         except MandateDiffers as error:
             self.halt(f"the LangGraph desk and the fused one differ: {error}")
+            return
+        except MandateOutlived as error:
+            self.session.note({"mandate dropped": int(mandates["mandate_id"][0]), "why": str(error)}, seen_ns)
             return
         self.session.mandate(mandates, seen_ns)
         self._told_ns = seen_ns
@@ -352,6 +363,15 @@ class Shell:
             self._settled |= {(int(markets["asset_code"][slot]), int(markets["open_ns"][slot])) for slot in slots}
             self.counts.windows_settled = len(self._settled)
             self.session.mark(self.core, self._told_ns)
+
+    def change_params(self, params: Params, from_ns: int) -> None:
+        """Put new parameters in force from a moment on, or as of the latest that was seen; written down first."""
+        assert self.core is not None
+        seen_ns = self._told_ns = self._stamp(from_ns)
+        self.session.params(params, seen_ns)
+        commands = self.core.change_params(params, seen_ns)
+        if len(commands):
+            self._do(commands, seen_ns, 0)
 
     # --- stopping
 

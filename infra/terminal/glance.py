@@ -323,6 +323,8 @@ class Glance:
     """Why no new risk is taken anywhere: told to halt, platform not sound; empty when it may be."""
     core_refused: int = 0
     """Rows that the core could not apply."""
+    params: str = ""
+    """Hash of the parameters in force, as far as the world knows it."""
 
 
 def stages_of(table: Sequence[Mapping[str, Any]]) -> tuple[StageLatency, ...]:

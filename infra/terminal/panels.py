@@ -55,9 +55,10 @@ def header(glance: Glance, width: int, letters: Letters) -> list[Text]:
     mode = glance.mode
     money = (f"{mode.money} money", BAD if mode.money == "real" else UP)
     venue = f" at {mode.venue}" if mode.venue and width >= 100 else ""
+    params = f"  params {glance.params[:8]}" if glance.params and width >= 120 else ""
     first = line(
         ("updown ", STRONG), (f"{mode.name} {speed(mode.speed_ratio)}", STRONG), venue, "  ", money, "  ",
-        (f"{clock(glance.now_ns)} UTC", LABEL),
+        (f"{clock(glance.now_ns)} UTC", LABEL), (params, LABEL),
     )  # fmt: skip
     lines = [first, _window_line(glance.window, width, letters)]
     if glance.stopped or glance.faults:

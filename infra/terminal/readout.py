@@ -104,9 +104,16 @@ def glance_of(
         counts=counts,
         faults=tuple(faults),
         told=tuple(told),
-        stopped=_stopped(world),
-        core_refused=int(world["refused_count"]),
+        **_of_world(world),
     )
+
+
+def _of_world(world: Any) -> dict[str, Any]:
+    return {
+        "stopped": _stopped(world),
+        "core_refused": int(world["refused_count"]),
+        "params": f"{int(world['params_hash']):015x}",
+    }
 
 
 def _asset_state(world: Any, market: Any) -> Any:
@@ -114,7 +121,7 @@ def _asset_state(world: Any, market: Any) -> Any:
     return world["assets"][asset if 0 <= asset < ASSETS else int(Asset.BTC)]
 
 
-def _nowcast(state: Any) -> dict[str, float | None]:
+def _nowcast(state: Any) -> dict[str, Any]:
     nowcast = state["prices"]["nowcast"]
     usd = positive(nowcast["usd"])
     return {

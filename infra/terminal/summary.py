@@ -197,6 +197,8 @@ def show_summary(values: dict[str, Any], say: Say, table: Table) -> None:
         *_count_rows(values["counts"]),
         ("run hash", session["run_hash"] or "-"),
     ]
+    if session.get("params_changes"):
+        rows.append(("parameters", f"changed {session['params_changes']} times, now {session['params_hash']}"))
     if values["stopped"]:
         rows.append(("no new risk at the end", values["stopped"]))
     table(("figure", "measured"), rows, "The session")

@@ -116,7 +116,7 @@ class Gate:
     """
 
     def __init__(self, params: Params, now_ns: int) -> None:
-        self.limits = HARD.with_settings(params)
+        self.limits = self._ceiling = HARD.with_settings(params)
         self.books = GateBooks()
         self.counts: Counter[Bar] = Counter()
         """Refusals by rule."""
@@ -155,7 +155,11 @@ class Gate:
 
     def tighten(self, params: Params) -> None:
         """Take lower limits at once; higher ones wait for the next start."""
-        self.limits = self.limits.with_settings(params)
+        self.limits = self._ceiling = self.limits.with_settings(params)
+
+    def follow(self, params: Params) -> None:
+        """Take the limits of parameters that changed: what was lowered may come back, never above the settings."""
+        self.limits = self._ceiling.with_settings(params)
 
     def kill(self, why: str) -> None:
         """Let nothing but cancels leave before `arm`, or before `lift` and `arm`."""

@@ -22,7 +22,6 @@ from infra.shell.slots import NoSlotFree, Slots
 from infra.streams.intake import Arrived, What
 from state.events import EVENT, Asset, FeedState, Kind, Source, Word
 from state.orders import OrderState
-from state.params import default_params
 from state.world import SLOTS
 
 ROWS = stretch(market(), -700.0, 90.0)
@@ -85,7 +84,7 @@ def test_a_market_whose_run_is_under_way_is_not_run_twice_the_newest_request_wai
         assert shell.core is not None
         came: list[int] = []
         shell.close()
-        desk = Desk(desk_process(), default_params(), lambda rows: came.append(int(rows["mandate_id"][0])), print)
+        desk = Desk(desk_process(), lambda rows: came.append(int(rows["mandate_id"][0])), print)
         asked = [shell.core.ask(0) for _ in range(4)]
         for each in asked:
             desk.run(each)

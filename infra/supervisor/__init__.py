@@ -1,0 +1,1 @@
+"""The supervisor's dealings with the world: what it observes, rehearses, asks, and writes down."""
