@@ -116,6 +116,46 @@ def entries(
                 yield entry._replace(seq=from_seq, row=entry.row + skip, data=entry.data[skip * ROW_BYTES :])
 
 
+@dataclass(slots=True)
+class Reading:
+    """A journal that is read while it is written: each look goes on after the last whole block of the one before.
+
+    What was read is not looked at again, so a look costs what is new, whatever the journal's age. A block that is still
+    being written is left for the next look.
+    """
+
+    folder: Path
+    _segment: int = 1
+    _at: int = 0
+    _seq: int = 0
+
+    def entries(self) -> Iterator[Entry]:
+        """Give what was appended since the last look; a look must be read to its end.
+
+        Raises:
+            JournalMissing: there is no journal.
+            JournalDamaged: a hole: something was written behind bytes that are no block, or items are missing.
+        """
+        last = segments(self.folder)[-1][0]
+        for number, path in segments(self.folder):
+            if number < self._segment:
+                continue
+            data = open_bytes(path)
+            for found in walk(data, self._at if number == self._segment else 0):
+                if not isinstance(found, Block):
+                    if number == last and found.end == len(data):
+                        return  # being written, or cut short for good
+                    raise JournalDamaged(f"{self.folder}: {path.name} at byte {found.start}: {found.why}")
+                if found.head.items_count:
+                    if found.head.first_seq != self._seq:
+                        raise JournalDamaged(
+                            f"{self.folder}: {path.name} goes on at item {found.head.first_seq}, not {self._seq}"
+                        )
+                    yield from _entries_of(self.folder, Piece(number, data, found))
+                    self._seq += found.head.items_count
+                self._segment, self._at = number, found.end
+
+
 def read_mandates(folder: Path, layout: np.dtype[Any], *, torn_ok: bool = False) -> NDArray[Any]:
     """Give all mandates as one array, so that MANDATE_GIVEN's `ref_id` is an index into it.
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from infra.journal.blocks import EntryKind
 from infra.journal.errors import JournalForeign
-from infra.journal.reader import entries
+from infra.journal.reader import Reading
 from infra.shell.core import MANDATE, PARAMS, Core, MandateDiffers, MandateOutlived
 from infra.shell.session import begun
 from state.events import Kind
@@ -67,7 +67,7 @@ class Playback:
     first: dict[str, Any] = field(init=False)
     """What the session began with."""
     rows_count: int = 0
-    _seq: int = 0
+    _reading: Reading = field(init=False)
     _mandates: list[tuple[int, bytes]] = field(default_factory=list)
     _params: list[bytes] = field(default_factory=list)
     _due: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
@@ -79,6 +79,7 @@ class Playback:
             JournalForeign, JournalMissing: it is no session that this code can play.
         """
         self.first = begun(self.folder)
+        self._reading = Reading(self.folder)
         self.core = Core(default_params(self.first["params"]), int(self.first["cash_micros"]))
 
     def refresh(self) -> int:
@@ -89,19 +90,17 @@ class Playback:
             JournalDamaged: a hole.
         """
         before = self.rows_count
-        for entry in entries(self.folder, self._seq, torn_ok=True):
+        for entry in self._reading.entries():
             if entry.kind is EntryKind.EVENTS:
-                self.rows_count += len(entry.rows)
-                self._play(entry.rows)
-                self._seq = entry.seq + len(entry.rows)
-                continue
-            if entry.kind is EntryKind.MANDATE:
+                rows = entry.rows
+                self.rows_count += len(rows)
+                self._play(rows)
+            elif entry.kind is EntryKind.MANDATE:
                 self._mandates.append((entry.seq, entry.data))
             elif entry.kind is EntryKind.PARAMS:
                 self._params.append(entry.data)
             elif entry.kind is EntryKind.NOTE:
                 self.listener.noted(json.loads(entry.data), entry.seen_ns)
-            self._seq = entry.seq + 1
         return self.rows_count - before
 
     def later(self, due_ns: int, call: Callable[[], None]) -> None:

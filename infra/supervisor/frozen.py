@@ -9,8 +9,8 @@ from the session, and cannot be mended by leaving rows out:
 - Where our orders rested or took at a real venue (live and demo), the books and trades that we saw had them in them.
   Both sides of a rehearsal see the same books, so this touches the champion and the challenger alike, but a challenger
   that would have left a quote alone still sees it displayed. A demonstration of four windows traded the same three
-  of them again; what a window made was 26, 4 and -54 dollars where the session had made 14, 4 and 46, for as much
-  spent. So a rehearsal ranks parameters on a market; it does not foretell the dollars.
+  of them again; what a window made was 26, 4 and -54 dollars where the session had made 14, 4 and 46, for 172, 24 and
+  1,296 spent against 94, 26 and 1,225. So a rehearsal ranks parameters on a market; it does not foretell the dollars.
 - Money begins with the session's first cash, and no day was carried over from other sessions.
 """
 

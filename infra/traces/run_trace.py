@@ -105,7 +105,7 @@ def _wanted(run: Run, lines: Rows, shots: dict[int, list[Shot]], sampling: Sampl
 
 
 def _decisions(run: Run, tape: Tape, lines: Rows, progress: Progress) -> Iterator[tuple[Any, Any]]:
-    """Play a run and give every wanted decision whole; two of one nanosecond are one line's worth too many, and fail.
+    """Play a run and give every wanted decision whole; of two that are made at one nanosecond the first alone.
 
     Rows are fed up to the moment of the wanted decision, which then lies at the horizon that the venue may look to,
     and is made when the rows after it come: so never two of the wanted are made in one call.
