@@ -45,6 +45,8 @@ def why(
     if told["afterwards"]["orders"]:
         rows = [{name: order[name] for name in ORDERS_ARE} for order in told["afterwards"]["orders"]]
         records(rows, "orders")
+        for line in (line for order in told["afterwards"]["orders"] for line in order["story"]):
+            say(f"  {line}")
     head = ("source", "log-odds", "weight", "feature", "why")
     given = [
         (each["source"], f"{each['contribution_logodds']:+.4f}", f"{each['weight_ratio']:.3f}",

@@ -67,6 +67,8 @@ class Order:
     fees_micros: int = 0
     state: str = "sent"
     why_ended: str = ""
+    story: list[str] = field(default_factory=list)
+    """Every step of its life, taken or not, a line each; a run's record keeps none."""
 
     @property
     def filled_micros(self) -> int:

@@ -12,6 +12,7 @@ from infra.journal.reader import read_title_of
 from infra.plain_memory import slug_of
 from infra.record.playback import Playback
 from infra.record.record import MARKOUT_S, SIDES, Fill, Missing, Order, ParamsInForce, Record, Trades, Window
+from infra.terminal.order_story import steps_of, told_step
 from state.desk import Decision, DecisionLine
 from state.events import Kind, Side, Token, Word
 from state.orders import Act, Liquidity, OrderState, Reject
@@ -45,6 +46,10 @@ class _Listener:
         self._whole: dict[int, bytes] = {}
         self._fresh: list[Any] = []
         self._trades: dict[str, list[Rows]] = {}
+        self._stories: dict[int, list[str]] = {}
+        """By order; the steps of all orders of one row are told when the first of them is."""
+        self._steps = 0
+        """Steps of orders that have been told."""
         self.record = Record(
             folder=folder, name=folder.name, mode=str(about.get("mode", "?")), code=title.code,
             cash_micros=int(first["cash_micros"]), whole=self.whole, trades=self.trades, refresh=self.refresh,
@@ -104,7 +109,10 @@ class _Listener:
         """Keep an order."""
         if int(command["act_code"]) == Act.PLACE:
             slug = self._slug(int(command["slot_id"]))
-            self.record.add_order(order_of(command, slug))
+            order = order_of(command, slug)
+            order.story = self._stories.setdefault(order.number, order.story)
+            self.record.add_order(order)
+        self._tell_steps()
 
     def told(self, event: Any) -> None:
         """Keep what became of an order, and an operator's word."""
@@ -114,6 +122,7 @@ class _Listener:
             word = Word(code).name.lower().replace("_", " ") if code in set(Word) else f"word {code}"
             self.record.words.append((int(event["seen_ns"]), word))
             return
+        self._tell_steps()
         order = self.record.orders.get(int(event["ref_id"]))
         if order is None:
             return
@@ -134,6 +143,7 @@ class _Listener:
     def settled(self, event: Any, market: Any) -> None:
         """Keep how a window ended."""
         self.record.now_ns = max(self.record.now_ns, int(event["seen_ns"]))
+        self._tell_steps()
         window = self._window(int(event["slot_id"]))
         if window is None:
             return
@@ -153,6 +163,16 @@ class _Listener:
         """Keep a note that is for people."""
         if "session" not in note and "mark" not in note and "hash" not in note:
             self.record.notes.append((seen_ns, note))
+
+    def _tell_steps(self) -> None:
+        """Tell the steps that orders have made since the last look, each to its own order."""
+        worlds = self.playback.core.worlds
+        fresh = int(worlds["steps_count"][0]) - self._steps
+        if fresh <= 0:
+            return
+        self._steps += fresh
+        for step in steps_of(worlds)[-fresh:]:
+            self._stories.setdefault(int(step["order_id"]), []).append(told_step(step))
 
     def _slug(self, slot: int) -> str:
         market = self.playback.core.worlds["markets"][0][slot]

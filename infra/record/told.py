@@ -31,6 +31,7 @@ def told_order(order: Order) -> dict[str, Any]:
             for fill in order.fills
         ],
         "markouts_bps": {str(seconds): round(sum(each) / len(each), 2) for seconds, each in sorted(marks.items())},
+        "story": order.story,
     }  # fmt: skip
 
 

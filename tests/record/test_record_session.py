@@ -100,6 +100,9 @@ def test_every_decision_can_be_explained_and_fills_have_their_markouts(told: Any
     assert len(numbers) > 100
     for number in {*numbers[:: max(len(numbers) // 150, 1)], *record.traded}:
         assert f"Decision {number} (" in answers.explanation(number)["words"]
+    for order in record.orders.values():
+        assert "none -> wanted" in order.story[0], order
+        assert order.state in ("sent",) or len(order.story) > 1
     marks = [fill.markouts_bps for order in record.orders.values() for fill in order.fills]
     assert any(1 in each for each in marks)
 
