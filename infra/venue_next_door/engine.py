@@ -6,7 +6,7 @@ stepped once in a while lives the same life as one that is stepped a thousand ti
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -93,7 +93,7 @@ class Engine:
         self._house = open_house(seed)
         self._shown = ShownBooks(seed, self._house)
         self._outages = Outages(faults)
-        self._news = UserNews(self._agenda, faults, self._time_ns)
+        self._news = UserNews(self._agenda, faults, lambda: self._at_ns)
         self._settling = Settling(self._agenda, faults, seed, self._news.tell_trade)
         self._lives = WindowLives(
             self._agenda, faults, self._shown.rules, self._tell_window, seed=seed, version=orders_version
@@ -118,7 +118,8 @@ class Engine:
         try:
             await asyncio.to_thread(self._runway.wait)
             while True:
-                self.step()
+                for _ in self._step():
+                    await asyncio.sleep(0)
                 await self.clock.sleep(min(max(self._next_ns() - self.clock.now_ns(), least_ns), most_ns))
         finally:
             self.close()
@@ -128,21 +129,35 @@ class Engine:
         self._runway.close()
 
     def step(self) -> None:
-        """Do all that is due by the clock's time; called by `run`, and by tests with a clock of their own."""
+        """Do all that is due by the clock's time; called by tests with a clock of their own."""
+        for _ in self._step():
+            pass
+
+    def _step(self) -> Iterator[None]:
+        """Do so in slices, between which orders may come in."""
+        for _ in self._strides():
+            yield from self._live()
+
+    def _strides(self) -> Iterator[None]:
+        """Walk to the clock's time; in each stride the rows that have happened reach the matching."""
         now_ns = self.clock.now_ns()
         if not self._at_ns:
             self._runway.reach(now_ns)
             self._at_ns = min(now_ns, self._runway.next_publish_ns() or now_ns)
-            self._agenda.add(now_ns + BEATS_CHECKED_NS, self._check_beats)
+            self._check_beats(now_ns)
         while True:
             stride_ns = self._busy_ns if any(seat.is_busy for seat in self._till.seats.values()) else IDLE_NS
             self._at_ns = max(self._at_ns, min(now_ns, self._at_ns + stride_ns))
-            self._live()
+            self._runway.reach(self._at_ns)
+            self._apply(self._at_ns)
+            yield
             if self._at_ns >= now_ns:
                 return
 
-    def _time_ns(self) -> int:
-        return self._at_ns
+    def _match(self) -> None:
+        """Let the matching live until now and publish nothing: a burst of frames is no order's business."""
+        for _ in self._strides():
+            pass
 
     def _next_ns(self) -> int:
         """Give when something is due next."""
@@ -155,15 +170,12 @@ class Engine:
             due.append(self._runway.next_apply_ns())
         return min((each for each in due if each is not None), default=self._at_ns + NS_PER_S)
 
-    def _live(self) -> None:
+    def _live(self) -> Iterator[None]:
         now_ns = self._at_ns
-        self._runway.reach(now_ns)
-        self._apply(now_ns)
-        marks = self._marks()
-        self._publish(now_ns, marks)
+        yield from self._publish(now_ns)
         if self.faults.switches or self._ticked:
             self._change_ticks(now_ns)
-        self._show(now_ns, marks)
+        self._show(now_ns, self._marks())
         self._agenda.do_until(now_ns)
 
     def _apply(self, now_ns: int) -> None:
@@ -194,20 +206,21 @@ class Engine:
         self.ledger.settle(window.condition_id, outcome)
         self._settling.spare(window, self._at_ns)
 
-    def _publish(self, now_ns: int, marks: Marks) -> None:
+    def _publish(self, now_ns: int) -> Iterator[None]:
         """Let the crowd's rows leave that are seen by now; windows change between the rows that change them."""
         runway = self._runway
-        end = runway.to_publish(now_ns)
-        for start, stop, is_life in runway.pieces(runway.published, end):
+        while (piece := runway.next_slice(now_ns)) is not None:
+            start, stop, is_life = piece
             rows = runway.rows[start:stop]
             if is_life and rows["kind_code"][-1] == _LISTED:
                 self._shown.empty(int(rows["slot_id"][-1]))
             self._shown.follow(rows, now_ns)
-            self._shown.mark(marks)
+            self._shown.mark(self._marks())
             runway.published = stop
             self._tell(self._outages.spoil(self._shown.dress(rows, now_ns)))
             if is_life:
                 self._lives.take(rows[-1], int(rows["seen_ns"][-1]))
+            yield
 
     def _marks(self) -> Marks:
         """Give what our customers have in the books."""
@@ -260,12 +273,8 @@ class Engine:
             self._lives.take(rows[-1], now_ns)
 
     def _check_beats(self, due_ns: int) -> None:
-        """Cancel all of who has begun to send heartbeats and stopped; the next beat begins anew."""
         self._agenda.add(due_ns + BEATS_CHECKED_NS, self._check_beats)
-        for account in self.accounts.values():
-            if account.heartbeat_ns and due_ns - account.heartbeat_ns >= BEAT_NS:
-                account.heartbeat_ns = 0
-                self._till.cancel_all(account, self._at_ns)
+        self._till.cancel_the_silent(due_ns - BEAT_NS, self._at_ns)
 
     # Who listens. Callbacks are synchronous and must not wait.
 
@@ -321,9 +330,8 @@ class Engine:
     def open_account(self, owner_address: str, wallet_address: str, nonce: int) -> Account:
         """Give the account of a signer and nonce, opened with play money if it is new; same in, same keys out."""
         account = new_account(self._seed, owner_address, wallet_address, nonce)
-        known = self.accounts.get(account.api_key)
-        if known is not None:
-            return known
+        if account.api_key in self.accounts:
+            return self.accounts[account.api_key]
         self.step()
         self.accounts[account.api_key] = account
         self._till.seats[account.api_key] = Seat(
@@ -337,14 +345,14 @@ class Engine:
 
         The token must be known: who takes orders from outside turns others away.
         """
-        self.step()
+        self._match()
         answer = self._till.place(account, order, self._at_ns)
         self._show(self._at_ns, self._marks())
         return answer
 
     def cancel(self, account: Account, order_hash: str) -> str:
         """Cancel an order; gives "" when it is gone, else the reason in the venue's words."""
-        self.step()
+        self._match()
         reason = self._till.cancel(account, order_hash, self._at_ns)
         self._show(self._at_ns, self._marks())
         return reason

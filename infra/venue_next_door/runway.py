@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.recordings.rows import copy, join
-from state.events import EVENT, Kind, Source
+from state.events import EVENT, LAST_IN_FRAME, Kind, Source
 from state.units import NS_PER_S
 
 Rows = NDArray[Any]
@@ -20,6 +20,8 @@ Rows = NDArray[Any]
 AHEAD_NS: Final = 30 * NS_PER_S
 LATEST_NS: Final = 5 * NS_PER_S
 """Rows of the market are seen at most so long after they happened; those are waited for."""
+SLICE_ROWS: Final = 64
+"""Rows leave in slices of this many, between which orders are read: about a millisecond of frames."""
 
 _LIFE: Final = (Kind.MARKET_LISTED, Kind.RULE_GIVEN, Kind.STRIKE_SEEN, Kind.SETTLED, Kind.TICK_CHANGED)
 _MARKET: Final = (
@@ -144,6 +146,15 @@ class Runway:
                 start = at + 1
         if start < end:
             yield start, end, False
+
+    def next_slice(self, now_ns: int) -> tuple[int, int, bool] | None:
+        """Give the next whole frames that are seen by now, as a piece of some `SLICE_ROWS` rows; None when none are."""
+        piece = next(self.pieces(self.published, self.to_publish(now_ns)), None)
+        if piece is None or piece[1] - piece[0] <= SLICE_ROWS:
+            return piece
+        start, stop, is_life = piece
+        ends = np.flatnonzero(self.rows["flags_mask"][start + SLICE_ROWS - 1 : stop - 1] & LAST_IN_FRAME)
+        return (start, start + SLICE_ROWS + int(ends[0]), False) if len(ends) else (start, stop, is_life)
 
     def oracle_usd(self) -> float:
         """Give the last value of the settlement stream that has been published, 0 before the first."""

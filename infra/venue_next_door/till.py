@@ -69,10 +69,14 @@ class Till:
         self.seats[account.api_key].cancel(order, now_ns)
         return HELD if order.is_open else ""
 
-    def cancel_all(self, account: Account, now_ns: int) -> None:
-        """Take off what can be taken off."""
-        for order in [each for each in account.orders.values() if each.is_open]:
-            self.seats[account.api_key].cancel(order, now_ns)
+    def cancel_the_silent(self, since_ns: int, now_ns: int) -> None:
+        """Cancel all of who began to send heartbeats and has sent none since; the next beat begins anew."""
+        for seat in self.seats.values():
+            account = seat.account
+            if 0 < account.heartbeat_ns <= since_ns:
+                account.heartbeat_ns = 0
+                for order in [each for each in account.orders.values() if each.is_open]:
+                    seat.cancel(order, now_ns)
 
     def _refused(self, account: Account, order: PlacedOrder, reject: Reject) -> Answer:
         status, text = refusal_of(reject, order)

@@ -6,7 +6,8 @@ from venue_stage import change, resolved, tick, trade
 
 from infra.venue_next_door.faults import Fault
 from infra.venue_next_door.nouns import OrderStatus
-from state.units import MICROS
+from state.events import LAST_IN_FRAME
+from state.units import MICROS, NS_PER_S
 
 
 def test_a_taker_is_held_then_matched_then_mined_then_confirmed() -> None:
@@ -36,6 +37,23 @@ def test_what_a_taker_took_is_gone_for_all_until_the_crowd_quotes_anew() -> None
     assert house.seen() == snapshot(["level UP SELL 5100 6, level DOWN BUY 4900 6"])
     house.until(-19)
     assert house.seen() == snapshot(["level UP SELL 5100 66, level DOWN BUY 4900 66"])
+
+
+def test_a_burst_of_frames_keeps_no_order_waiting() -> None:
+    burst = [change(-25 + n / 1_000, SELL, 5_100, 51 + n) for n in range(300)]
+    house = House(*BOOK, *burst, change(-22, SELL, 5_000, 30))
+    house.shown.clear()
+    house.clock.at_ns += 10 * NS_PER_S
+    assert house.says(BUY, 5_000, 20, post_only=True) == snapshot("400 invalid post-only order: order crosses book")
+    assert house.says(BUY, 4_700, 20) == "LIVE"
+    assert len(house.shown) == 1, "the order was matched in the book of now; the crowd's rows have not left yet"
+    house.until(-19)
+    crowd = house.shown[1:]
+    assert [len(rows) for rows in crowd] == snapshot([64, 64, 64, 64, 64, 64, 64, 64, 64, 26])
+    assert all(rows["flags_mask"][-1] & LAST_IN_FRAME for rows in crowd)
+    assert house.book() == snapshot(
+        ([(4900, 100.0), (4800, 200.0), (4700, 20.0)], [(5000, 30.0), (5100, 350.0), (5200, 80.0)])
+    )
 
 
 def test_what_rests_is_added_to_its_level_and_taken_off_again() -> None:
