@@ -178,8 +178,10 @@ def judged(
                holds=whole == len(trees) > 0),
         Figure(name="traded decisions of settled windows with feedback", measured=f"{known} of {len(due)}", bar="all",
                holds=known == len(due) > 0),
-        Figure(name="dropped, refused or left", measured=counts["dropped"] + counts["refused"] + counts["left"],
-               bar="0", holds=counts["dropped"] + counts["refused"] + counts["left"] == 0),
+        *(
+            Figure(name=f"{what} by the tracer", measured=counts[what], bar="0", holds=counts[what] == 0)
+            for what in ("dropped", "refused", "left")
+        ),
         *_compared("desk", seen.desk, turns),
         *_compared("command to answer", seen.orders, turns),
     ]  # fmt: skip
@@ -189,6 +191,7 @@ def judged(
         notes=(
             f"{len(turns)} turns of {TURN_S:g} s; {len(trees)} trees of {traced['decisions']} decisions, "
             f"{traced['runs']} runs and {traced['feedback']} feedback; the desk used {cpu:.0%} of a core",
+            f"requests without an answer, tried again: {counts['tries']} {counts['why']}",
             "ratios with their 95 % interval, turns drawn again; venue, desk, tracer and sink share these cores",
         ),
     )  # fmt: skip

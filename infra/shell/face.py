@@ -6,13 +6,16 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from numpy.typing import NDArray
 
 from infra.clock import monotonic_ns
 from infra.hedge.hedge_watch import HedgeWatch
+from infra.journal.segments import SUFFIX
 from infra.shell.arming import UNARMED
+from infra.shell.frame_rates import FrameRates
 from infra.shell.retuning import Retuning
 from infra.shell.shell import Shell
 from infra.streams.life import Health
@@ -55,6 +58,7 @@ class Face:
     _said: Said = field(default_factory=Said)
     _stages: tuple[StageLatency, ...] = ()
     _stages_ns: int = 0
+    _rates: FrameRates = field(default_factory=FrameRates)
     _last_aside: dict[int, tuple[int, int]] = field(default_factory=dict)
     _began_ns: int = field(default_factory=monotonic_ns)
     _began_cpu_s: float = field(default_factory=lambda: _cpu_s())
@@ -144,7 +148,12 @@ class Face:
 
     def health(self) -> tuple[FeedHealth, ...]:
         """Give how each connection does."""
-        return tuple(_health(each) for each in self.streams.health()) if self.streams is not None else ()
+        if self.streams is None or self.shell is None:
+            return ()
+        now_ns = self.shell.clock.now_ns()
+        return tuple(
+            _health(each, self._rates.rate(each.wire.name, each.frames, now_ns)) for each in self.streams.health()
+        )
 
     def counts(self) -> Counts:
         """Give what was counted."""
@@ -158,6 +167,7 @@ class Face:
             coalesced=desk.coalesced_count if desk is not None else 0,
             conflated=sum(intake.conflated.values()), lost=sum(intake.lost.values()),
             refused=shell.decoder.refusals.total, journal_rows=shell.session.journal.next_row,
+            journal_bytes=_bytes_of(shell.session.journal.folder),
             cpu_ratio=cpu_s / max((monotonic_ns() - self._began_ns) / NS_PER_S, 1e-9),
             rss_bytes=resident_bytes(),
         )  # fmt: skip
@@ -193,11 +203,15 @@ class Face:
         return told
 
 
-def _health(each: Health) -> FeedHealth:
+def _bytes_of(journal: Path) -> int:
+    return sum(segment.stat().st_size for segment in journal.glob(f"*{SUFFIX}"))
+
+
+def _health(each: Health, per_s: float | None) -> FeedHealth:
     age_ms = each.age_s * 1e3 if each.age_s >= 0.0 else None
     return FeedHealth(
         wire=each.wire.name.lower(), state=str(each.state), generation=each.generation, age_ms=age_ms,
-        frames=each.frames, reconnects=each.reconnects, lost=each.lost, reason=each.why or each.complaint,
+        frames=each.frames, per_s=per_s, reconnects=each.reconnects, lost=each.lost, reason=each.why or each.complaint,
     )  # fmt: skip
 
 

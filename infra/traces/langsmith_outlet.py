@@ -16,6 +16,7 @@ from state.units import NS_PER_S
 TIMEOUT_MS: Final = (3_000, 10_000)
 """To connect, and to be answered."""
 BOUNDARY: Final = "updown-feedback"
+TRY_AGAIN: Final = frozenset({408, 425, 429})
 SAID_EVERY_S: Final = 60
 SAID_MOST: Final = 300
 """Characters of a complaint: the client's own name every run of a batch."""
@@ -71,7 +72,7 @@ class LangSmithOutlet:
                 return _told(self.errors[-1])
             if feedback:
                 self._tell(feedback)
-        except LangSmithError as error:
+        except (LangSmithError, OSError) as error:  # a time-out reaches us as `requests` raised it
             return _told(error)
         return Told(Answer.TAKEN)
 
@@ -114,18 +115,26 @@ def _as_sent(feedback: Feedback, session_id: Any) -> bytes:
 
 
 def _told(error: Exception) -> Told:
-    """Say whether another try is worth it."""
-    from langsmith import utils
-
+    """Say whether another try is worth it: not when the request was understood and turned down."""
     why = f"{type(error).__name__}: {' '.join(str(error).split())[:SAID_MOST]}"
-    again = (
-        utils.LangSmithConnectionError, utils.LangSmithRequestTimeout, utils.LangSmithRateLimitError,
-        utils.LangSmithAPIError,
-    )  # fmt: skip
-    return Told(Answer.AGAIN if isinstance(error, again) else Answer.REFUSED, why)
+    status = _status_of(error)
+    turned_down = 400 <= status < 500 and status not in TRY_AGAIN
+    return Told(Answer.REFUSED if turned_down else Answer.AGAIN, why)
 
 
-def langsmith_outlet(tracing: Tracing, say: Callable[[str], None]) -> LangSmithOutlet:
+def _status_of(error: BaseException | None) -> int:
+    """Give the status of the answer that an error of the client came from; 0: there was none."""
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status is not None:
+            return int(status)
+        error = error.__cause__ or error.__context__
+    return 0
+
+
+def langsmith_outlet(
+    tracing: Tracing, say: Callable[[str], None], timeout_ms: tuple[int, int] = TIMEOUT_MS
+) -> LangSmithOutlet:  # fmt: skip
     """Open LangSmith's client with everything said: no thread, sampling, retries or surroundings of its own."""
     os.environ["LANGSMITH_USE_DAEMON"] = "true"  # its pool of threads must not hold the end of the process
     hush(say, "langsmith", "urllib3")
@@ -135,7 +144,7 @@ def langsmith_outlet(tracing: Tracing, say: Callable[[str], None]) -> LangSmithO
     errors: list[Exception] = []
     client = Client(
         api_url=tracing.endpoint, api_key=tracing.key.reveal() if tracing.key is not None else None,
-        workspace_id=tracing.workspace or None, auto_batch_tracing=False, timeout_ms=TIMEOUT_MS,
+        workspace_id=tracing.workspace or None, auto_batch_tracing=False, timeout_ms=timeout_ms,
         retry_config=Retry(total=0), omit_traced_runtime_info=True, tracing_sampling_rate=1.0,
         tracing_mode="langsmith", tracing_error_callback=errors.append, disable_prompt_cache=True,
     )  # fmt: skip

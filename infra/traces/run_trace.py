@@ -1,6 +1,6 @@
 """Traces of a backtest's run: which decisions, from its ledgers; each of them whole, by playing the run once more.
 
-The rows are cut at the decisions that are wanted, so that the one pass meets every one of them. A run keeps no books
+The rows are cut at the decisions that are wanted, so that one pass meets every moment of them. A run keeps no books
 of the seconds after its fills, so its feedback has no markouts; all the rest is as that of a session.
 """
 
@@ -47,7 +47,7 @@ def trace_run(folder: Path, tracing: Tracing, sender: Sender, progress: Progress
     wanted = _wanted(run, ledgers["lines"], shots, sampling, session)
     fates: list[Fate] = []
     runs = 0
-    for line, decision in _decisions(run, run_tape(run, progress), wanted, progress):
+    for line, decision in whole_decisions(run, wanted, progress):
         number = int(line["mandate_id"])
         seen = _seen(run, session, decision, tuple(shots.get(number, ())))
         if sampling.why(seen) is None:
@@ -104,12 +104,22 @@ def _wanted(run: Run, lines: Rows, shots: dict[int, list[Shot]], sampling: Sampl
     return chosen
 
 
-def _decisions(run: Run, tape: Tape, lines: Rows, progress: Progress) -> Iterator[tuple[Any, Any]]:
-    """Play a run and give every wanted decision whole; of two that are made at one nanosecond the first alone.
+def whole_decisions(run: Run, lines: Rows, progress: Progress) -> Iterator[tuple[Any, Any]]:
+    """Give every wanted decision with its line, whole; those made at one nanosecond need a pass each, and are few."""
+    while len(lines):
+        missed: list[int] = []
+        yield from _passed(run, lines, missed, progress)
+        assert len(missed) < len(lines), "the first of what is wanted is met in every pass"
+        lines = lines[np.isin(lines["mandate_id"], missed)]
+
+
+def _passed(run: Run, lines: Rows, missed: list[int], progress: Progress) -> Iterator[tuple[Any, Any]]:
+    """Play a run and give wanted decisions whole, of two that are made at one nanosecond the first alone.
 
     Rows are fed up to the moment of the wanted decision, which then lies at the horizon that the venue may look to,
-    and is made when the rows after it come: so never two of the wanted are made in one call.
+    and is made when the rows after it come: so never two moments are met in one call.
     """
+    tape = run_tape(run, progress)
     backtest = Backtest(run.params, run.terms)
     session = backtest.session
     waiting = list(lines)
@@ -123,7 +133,7 @@ def _decisions(run: Run, tape: Tape, lines: Rows, progress: Progress) -> Iterato
         if waiting and int(session.wanted.mandate.mandate_id) == int(waiting[0]["mandate_id"]):
             yield waiting.pop(0), plain(np.array([session.wanted]))[0]
         while waiting and int(session.runs_count) >= int(waiting[0]["mandate_id"]):
-            waiting.pop(0)  # made in the same call as the one before it
+            missed.append(int(waiting.pop(0)["mandate_id"]))  # made in the same call as the one before it
 
 
 def _cut(tape: Tape, lines: Rows) -> Iterator[Rows]:
