@@ -5,7 +5,7 @@ again. A decision is named by its number (`decision 123`), an order by its own (
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -115,3 +115,12 @@ QUESTIONS: Final[tuple[Question, ...]] = (
 def question(name: str) -> Question | None:
     """Give the question of that name, None if there is none."""
     return next((each for each in QUESTIONS if each.name == name), None)
+
+
+def as_function(asked: Question) -> dict[str, Any]:
+    """Give a question as a function that a language model may call, in the schema of OpenAI's chat completions."""
+    schema = asked.arguments.model_json_schema()
+    told = {"type": "object", "properties": schema.get("properties", {}), "additionalProperties": False}
+    if required := schema.get("required"):
+        told["required"] = required
+    return {"type": "function", "function": {"name": asked.name, "description": asked.words, "parameters": told}}

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from infra.cli.backtest import backtest, generate, report
+from infra.cli.chat import chat
 from infra.cli.desk import graph, step
 from infra.cli.doctor import doctor
 from infra.cli.failures import CODES, UsageError, fail, guarded
@@ -63,6 +64,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "step": step,
     "why": why,
     "ask": ask,
+    "chat": chat,
     "trace": trace,
     "version": version,
 }

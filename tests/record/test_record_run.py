@@ -6,20 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_run import small_run
 
 from agents.questions import QUESTIONS
-from evals.backtest import Terms
 from evals.explanation import explain
 from evals.flips import INPUTS, flips
 from evals.margins import margins_of
 from evals.step import stage_trace
 from graph.fast import decide
-from infra.generated import write_market
 from infra.record.answers import Answers
 from infra.record.opening import NothingRecorded, newest, open_record
 from infra.record.record import Missing, Record
-from infra.recordings.tape import open_tape
-from infra.runs import about_run, play_tape, save_run
 from state.desk import Decision
 from state.params import default_params
 from state.reasons import Reason
@@ -30,14 +27,9 @@ SAMPLE = 60
 
 
 @pytest.fixture(scope="module")
-def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
+def record() -> Record:
     """A run over four made-up windows with late makers."""
-    home = tmp_path_factory.mktemp("record") / "var" / "generated" / "small"
-    write_market(home / "journal", name="demo", windows=4, seed=4)
-    tape = open_tape([home / "journal"])
-    ledgers, took_s = play_tape(tape, default_params(), Terms(), lambda *_: None)
-    save_run(home, about_run("small", [home / "journal"], tape, ledgers, took_s), ledgers, {})
-    return open_record(home)
+    return open_record(small_run())
 
 
 @pytest.fixture(scope="module")

@@ -3,29 +3,21 @@
 from pathlib import Path
 
 import pytest
+from small_run import small_run
 
-from evals.backtest import Terms
-from infra.generated import write_market
-from infra.recordings.tape import open_tape
-from infra.runs import about_run, play_tape, read_ledgers, read_run, save_run
+from infra.runs import read_ledgers, read_run
 from infra.traces.kept import FILE, kept_lines, trees_of
 from infra.traces.run_trace import trace_run, whole_decisions
 from infra.traces.serving import sink_beside
 from infra.traces.settings import settings_of
 from infra.traces.tracer import open_sender
-from state.params import default_params
 
 pytestmark = pytest.mark.rehearsal
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("traced-run") / "var" / "generated" / "small"
-    write_market(home / "journal", name="demo", windows=3, seed=4)
-    tape = open_tape([home / "journal"])
-    ledgers, took_s = play_tape(tape, default_params(), Terms(), lambda *_: None)
-    save_run(home, about_run("small", [home / "journal"], tape, ledgers, took_s), ledgers, {})
-    return home
+def run() -> Path:
+    return small_run()
 
 
 def test_every_decision_of_a_run_arrives_once_with_what_became_of_it(run: Path, tmp_path: Path) -> None:
