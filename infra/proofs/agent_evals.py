@@ -10,9 +10,7 @@ from infra.proofs.rehearsals import Progress
 from infra.supervisor.usefulness import usefulness
 
 NAME: Final = "agent-evals"
-CLAIM: Final = (
-    "no figure in any explanation is absent from its record, whoever speaks; and the scores tell models apart"
-)
+CLAIM: Final = "no figure in any explanation is absent from its record, and the scores tell speakers apart"
 EXPLANATIONS: Final = 500
 QUESTIONS_LEAST: Final = 60
 MARKETS: Final = (31, 32, 33, 34)
