@@ -168,7 +168,7 @@ def _risk(told: Plain) -> str:
 def _rules(told: Plain) -> str:
     return (
         f"It settles on {told['settles_on']}. Fee rate {told['fee_rate_ppm']} ppm, taker hold "
-        f"{told['taker_hold_ms']:g} ms, tick {told['tick_bps']} bps, least order {told['least_shares']:g} shares and "
+        f"{told['taker_hold_ms']:g} ms, tick {told['tick_bps']} bps; no order below {told['least_shares']:g} shares or "
         f"${told['least_notional_usd']:.2f}."
         + (" These rules are refused: nothing is traded." if told["refused"] else "")
     )

@@ -43,7 +43,7 @@ _WHY: Final = re.compile(
     r"\b(why|explain|what happened|reason|how come|tell me about|what about|show)\b", re.IGNORECASE
 )
 _IF: Final = re.compile(
-    r"\b(what if|if|had (?:we|it|the)|would|without|instead|suppose|counterfactual)\b", re.IGNORECASE
+    r"\b(what if|if|had (?:we|it|the|decision|mandate|#)|would|without|instead|suppose|counterfactual)\b", re.IGNORECASE
 )
 
 
@@ -96,8 +96,8 @@ def follow_up(understood: Understood, results: Sequence[Mapping[str, Any]]) -> t
 
 def last_named(asks: Sequence[Ask], results: Sequence[Mapping[str, Any]]) -> int | None:
     """Give the decision that a turn was about; None when it was about none, or several."""
-    named = {int(ask.arguments["decision"]) for ask in asks if "decision" in ask.arguments}
-    named |= {int(result["decision"]) for result in results if isinstance(result.get("decision"), int)}
+    told = [ask.arguments.get("decision") for ask in asks] + [result.get("decision") for result in results]
+    named = {number for number in told if isinstance(number, int)}
     return named.pop() if len(named) == 1 else None
 
 

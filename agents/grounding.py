@@ -16,6 +16,8 @@ from typing import Any, Final
 
 Plain = Mapping[str, Any]
 
+RETOLD: Final = "words"
+"""The key under which an answer tells itself in sentences: those are held to the values, and are none themselves."""
 BARE: Final = ""
 """The unit of a number that has none."""
 
@@ -179,7 +181,12 @@ def _gather(evidence: Evidence, key: str, value: Any) -> None:
     if isinstance(value, bool) or value is None:
         return
     if isinstance(value, Mapping):
+        unit = _UNITS.get(str(value.get("unit", "")))
         for name, each in value.items():
+            if name == RETOLD:
+                continue
+            if unit is not None and isinstance(each, int | float) and not isinstance(each, bool):
+                evidence.numbers.setdefault(unit, set()).add(float(each))
             if isinstance(name, str) and re.fullmatch(r"[-+]?\d+(\.\d+)?", name):
                 evidence.numbers.setdefault("s" if key.startswith("markouts") else BARE, set()).add(float(name))
             _gather(evidence, key if key.endswith(("_bps", "_logodds", "_usd")) else str(name), each)
@@ -304,5 +311,6 @@ def _figure(found: "re.Match[str]", before: str) -> tuple[str, str, float, int, 
     is_range = (found["sign"] or "").strip() == "-" and before[-1:].isdigit()
     if not is_range and any(sign in signs for sign in "-\u2212"):
         value = -value
-    is_lost = value > 0 and unit in ("usd", BARE, "cents") and _LOSS.search(before[-24:]) is not None
-    return found.group().strip(" -,"), unit, value, decimals, is_lost
+    is_lost = value > 0 and unit in ("usd", "cents") and _LOSS.search(before[-24:]) is not None
+    end = found.end() if word in _UNITS else found.start("unit") if found["unit"] else found.end()
+    return found.string[found.start() : end].strip(), unit, value, decimals, is_lost

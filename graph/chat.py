@@ -2,15 +2,23 @@
 
 Input is `{"messages": [{"role": "user", "content": "why decision 12"}]}`, so that LangGraph's own faces speak to it
 unmodified; the answer is one more message, whose `additional_kwargs` say who spoke, what was asked of the record and
-how much of it was checked. A model's draft never leaves the graph: only what the verifier has held against the record's
-answers does. Whatever waits or touches the world is handed in (`Doors`), and all of it only reads.
+how much of it was checked. A model's draft is never a message: it stands in the state, for who debugs, and only what
+the verifier has held against the record's answers is said. Whatever waits or touches the world is handed in (`Doors`),
+and all of it only reads.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypedDict
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    convert_to_messages,
+)  # fmt: skip
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
@@ -40,8 +48,8 @@ class ChatState(TypedDict, total=False):
     """A conversation, and what the turn under way has come to."""
 
     messages: Annotated[list[AnyMessage], add_messages]
-    inner: list[BaseMessage]
-    """Of this turn: a model's calls, the record's answers, its drafts. Shown to nobody."""
+    inner: list[Plain]
+    """Of this turn: a model's calls, the record's answers, its drafts; plain values, for what is a message is shown."""
     asked: list[Plain]
     """Of this turn: question, arguments and answer."""
     draft: str
@@ -86,23 +94,28 @@ def _speaking(doors: Doors) -> dict[str, Any]:
     async def think(state: ChatState) -> ChatState:
         assert doors.reply is not None, "only a chat with a model thinks"
         try:
-            said = await doors.reply([SystemMessage(SYSTEM), *_before(state), *state["inner"]], FUNCTIONS)
+            said = await doors.reply(
+                [SystemMessage(SYSTEM), *_before(state), *convert_to_messages(state["inner"])], FUNCTIONS
+            )
         except ModelFailed as why:
             return {"spoken": state["spoken"] | {"failed": str(why)}}
         spoken = state["spoken"] | {"rounds": state["spoken"]["rounds"] + 1}
         if said.tool_calls and spoken["rounds"] > ROUNDS_MOST:
             spoken |= {"failed": "the model asked without end"}
         calls = said.tool_calls[:CALLS_MOST]
-        kept = AIMessage(content=_text(said) if not calls else "", tool_calls=calls)
+        kept = {
+            "role": "assistant",
+            "content": "" if calls else _text(said),
+            "tool_calls": [dict(each) for each in calls],
+        }
         return {"inner": [*state["inner"], kept], "draft": "" if calls else _text(said), "spoken": spoken}
 
     async def look(state: ChatState) -> ChatState:
-        last = state["inner"][-1]
-        assert isinstance(last, AIMessage), "a model's calls are looked up"
-        asked = [await ask(str(call["name"]), dict(call["args"])) for call in last.tool_calls]
+        calls = state["inner"][-1]["tool_calls"]
+        asked = [await ask(str(call["name"]), dict(call["args"])) for call in calls]
         told = [
-            ToolMessage(shown(each["result"], _words(each)), tool_call_id=str(call["id"]))
-            for call, each in zip(last.tool_calls, asked, strict=True)
+            {"role": "tool", "content": shown(each["result"], _words(each)), "tool_call_id": str(call["id"])}
+            for call, each in zip(calls, asked, strict=True)
         ]
         return {"asked": [*state["asked"], *asked], "inner": [*state["inner"], *told]}
 
@@ -133,7 +146,7 @@ def _closing() -> dict[str, Any]:
             return {"spoken": state["spoken"] | {"missing": [], "checked": told.checked_count}}
         spoken = state["spoken"] | {"missing": list(told.missing)}
         if not state["spoken"]["rewritten"]:
-            inner = [*state["inner"], HumanMessage(again(told.missing))]
+            inner = [*state["inner"], {"role": "user", "content": again(told.missing)}]
             return {"inner": inner, "draft": "", "spoken": spoken | {"rewritten": True}}
         return {"spoken": spoken | {"failed": "the model's answer had what is not in the record"}}
 
@@ -148,8 +161,9 @@ def _closing() -> dict[str, Any]:
             if spoken["failed"]:
                 text = f"{text}\n\n{instead(spoken['failed'])}"
         said = [{"question": each["question"], "arguments": each["arguments"]} for each in asked]
-        message = AIMessage(content=text, additional_kwargs={"spoken": spoken, "asked": said})
-        return {"messages": [message], "inner": [], "about": about if about is not None else state.get("about")}
+        shown_of = {name: value for name, value in spoken.items() if name != "missing"}
+        message = AIMessage(content=text, additional_kwargs={"spoken": shown_of, "asked": said})
+        return {"messages": [message], "about": about if about is not None else state.get("about")}
 
     return {"hear": hear, "verify": verify, "answer": answer}
 

@@ -104,9 +104,8 @@ class Conversation:
             config: Any = {"configurable": {"thread_id": thread}, "recursion_limit": STEPS_MOST, "callbacks": []}
             said: Any = {"messages": [{"role": "user", "content": text}]}
             final: Any = None
-            async for mode, told in self._compiled().astream(
-                said, config, stream_mode=["custom", "values"], durability="exit"
-            ):
+            kept: Any = {"durability": "exit"} if self.saver is not None else {}
+            async for mode, told in self._compiled().astream(said, config, stream_mode=["custom", "values"], **kept):
                 if mode == "custom":
                     yield Asks(str(told["asks"]), dict(told["arguments"]))
                 else:

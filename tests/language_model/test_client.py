@@ -171,9 +171,10 @@ def test_another_try_is_made_as_often_as_was_said() -> None:
 
 
 def test_beyond_the_budget_nobody_is_asked() -> None:
-    stage = Stage(lines(Say("yes")), usd_per_day=0.005)
-    told = stage.play("reply", "reply", "reply")
-    assert told[-1] is Why.OVER_BUDGET and len(stage.door.asked) < 3
+    stage = Stage(lines(Say("yes")), usd_per_day=0.003)
+    assert stage.play("reply", "structured") == [Why.OVER_BUDGET] * 2 and stage.door.asked == []
+    stage = Stage(lines(Say(fault=Fault.CUTS)), usd_per_day=0.005)
+    assert stage.play("reply", "reply") == [Why.UNREACHABLE, Why.OVER_BUDGET] and len(stage.door.asked) == 1
 
 
 def test_no_answer_costs_what_it_might_have_cost() -> None:
