@@ -21,7 +21,9 @@ _SUPPOSED: Final = re.compile(
     r"\b(would|could|might|if|had|unless|instead|should|may|expected|expects?|without)\b", re.IGNORECASE
 )
 _NOT: Final = r"(?:\bnot|n't|\bnever|\bno|\bnor|\bneither|\bnothing|\bnone)(?:\s+\w+){0,2}\s+"
-_ASIDE: Final = re.compile(r"\b(?:stood|stand|stands|standing) aside\b|\bwas (?:blocked|refused|vetoed|stopped)\b", re.I)
+_ASIDE: Final = re.compile(
+    r"\b(?:stood|stand|stands|standing) aside\b|\bwas (?:blocked|refused|vetoed|stopped)\b", re.I
+)
 _NO_TRADE: Final = re.compile(
     r"(?:\bnot|n't|\bnever)\s+(?:trade|traded|fire|fired|buy|bought)\b|\bno (?:order|trade)s?\b(?!\s*#?\d)", re.I
 )
@@ -32,9 +34,12 @@ _GATE: Final = re.compile(
 _STOPPED: Final = re.compile(
     r"\b(stood aside|closed|stopped|blocked|refused|vetoed|failed|shut|turned (?:it )?down)\b", re.IGNORECASE
 )
-_SETTLED: Final = re.compile(r"\b(?:settled|resolved|finished|ended|closed)(?: as| at| to| on)? (UP|DOWN)\b", re.IGNORECASE)
+_SETTLED: Final = re.compile(
+    r"\b(?:settled|resolved|finished|ended|closed)(?: as| at| to| on)? (UP|DOWN)\b", re.IGNORECASE
+)
 _WON: Final = re.compile(
-    rf"(?<!\w)(?P<no>{_NOT})?(?:won|gained|earned|profitable|made (?:money|a profit)|a (?:net )?profit of)\b", re.IGNORECASE
+    rf"(?<!\w)(?P<no>{_NOT})?(?:won|gained|earned|profitable|made (?:money|a profit)|a (?:net )?profit of)\b",
+    re.IGNORECASE,
 )
 _LOST: Final = re.compile(
     rf"(?<!\w)(?P<no>{_NOT})?(?:lost (?:money|\$)|lost(?=[.,;]|$)|unprofitable|a (?:net )?loss\b|losing)", re.IGNORECASE
@@ -166,5 +171,10 @@ def _reasons(text: str, results: Sequence[Any]) -> Iterator[str]:
     """Give the reasons of the house that the text gives and the record did not."""
     said, known = text.lower(), str(results).lower()
     for reason, words in WORDS.items():
-        if reason is not Reason.NONE and len(words) > _REASON_CHARS and words.lower() in said and words.lower() not in known:
+        if (
+            reason is not Reason.NONE
+            and len(words) > _REASON_CHARS
+            and words.lower() in said
+            and words.lower() not in known
+        ):
             yield f'"{words}"'

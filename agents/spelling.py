@@ -69,6 +69,8 @@ def _run(found: "re.Match[str]") -> str:
     whole, _, rest = written.lower().partition(" point")
     words = [word for word in re.split(r"[ -]", whole) if word not in ("a", "an", "and", "")]
     after, before = found.string[found.end() :], found.string[: found.start()]
+    if all(word in _LARGE for word in words) and re.search(r"\d ?$", before):
+        return written  # "2 million": its digits are there
     if len(words) == 1 and words[0] in _SHY and not rest and not _COUNTED.match(after) and not _BEFORE.search(before):
         return written
     if all(word in _SMALL for word in words) and len(words) > 1:  # "one two": said digit by digit, or two figures

@@ -51,7 +51,7 @@ FALSE = [
     ("At 06:01 it fired.", "06:01"),
     ("The view was 0b394af5dcda90a6.", "0b394af5dcda90a6"),
     ("It took twelve shares.", None),
-    ("It took seventeen shares.", "seventeen"),
+    ("It took seventeen shares.", "17 shares"),
     ("The edge was twice the fee.", "twice"),
     ("About 5e3 shares.", "5e3 shares"),
     ("Decision 999 lost because of fees.", "decision 999"),
