@@ -76,12 +76,16 @@ _NAMED: Final = re.compile(
     re.IGNORECASE,
 )
 _NAME_OF_MARKET: Final = re.compile(
-    r"(?<![$\w.,])5[- ]?(?:m|min|minute)s?\b(?!\s*(?:before|after|to|ago|left))", re.IGNORECASE
+    r"(?<![$\w.,])5[- ]?(?:m|min|minute)s?\b(?!\s*(?:before|after|to|ago|left))"
+    r"|(?<![$\w.,-])2[- ](?:tokens|sided|sides)\b",
+    re.IGNORECASE,
 )
+"""Every window has five minutes and two tokens: nobody need have said so."""
 _LIST_MARK: Final = re.compile(r"^\s*(\d{1,2})[.)]\s+", re.MULTILINE)
 _NUMBER: Final = re.compile(
     r"(?P<sign>[-+\u2212]\s?)?(?P<money>\$\s?)?(?P<sign2>[-+\u2212])?(?P<digits>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)"
-    r"(?P<power>[eE][-+]?\d+)?(?P<times>\s?(?:k|K|M|hundred|thousand|million|billion)\b)?(?P<unit>\s?%|\s?¢|[ -]?[A-Za-z]+)?"
+    r"(?P<power>[eE][-+]?\d+)?(?P<times>\s?(?:k|K|M|hundred|thousand|million|billion)\b)?"
+    r"(?P<unit>\s?%|\s?¢|[ -]?[A-Za-z]+)?"
 )
 _LOSS: Final = re.compile(r"\b(los[st]|loses?|losing|loss(?:es)?(?: of)?|minus|negative|down)\W*$", re.IGNORECASE)
 _NO_SUCH: Final = re.compile(
