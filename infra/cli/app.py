@@ -10,12 +10,14 @@ from infra.cli.backtest import backtest, generate, report
 from infra.cli.chat import chat
 from infra.cli.desk import graph, step
 from infra.cli.doctor import doctor
+from infra.cli.evals import evals
 from infra.cli.failures import CODES, UsageError, fail, guarded
 from infra.cli.journals import import_sources, show, verify
 from infra.cli.kill import kill
 from infra.cli.ledger import ledger, statement
 from infra.cli.live import demo, paper, record
 from infra.cli.live_mode import arm, disarm, live
+from infra.cli.mcp import mcp
 from infra.cli.params import params
 from infra.cli.prove import bench, prove
 from infra.cli.realism import realism
@@ -65,6 +67,8 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "why": why,
     "ask": ask,
     "chat": chat,
+    "evals": evals,
+    "mcp": mcp,
     "trace": trace,
     "version": version,
 }

@@ -128,6 +128,11 @@ CLAIMS: Final[dict[str, Claim]] = {
         where="infra.proofs.demo_replay:prove_demo_replay",
         needed=False,
     ),
+    "agent-evals": Claim(
+        claim="no figure in any explanation is absent from its record, and the scores tell speakers apart",
+        where="infra.proofs.agent_evals:prove_agent_evals",
+        needed=False,
+    ),
     "traces": Claim(
         claim="traces of a demo arrive whole, with tags and feedback, and leave the desk's latency as it was",
         where="infra.proofs.traces:prove_traces",
