@@ -19,6 +19,7 @@ from evals.promotion import Context as Judging
 from evals.promotion import Verdict, promise_of, promote
 from evals.rehearsal import Rehearsed
 from infra.clock import now_ns
+from infra.journal.segments import is_journal
 from infra.language_model.client import LanguageModel, Unanswered, Usage
 from infra.private_files import write_private
 from infra.shell.kill import leave_kill_file
@@ -281,6 +282,8 @@ class Supervisor:
                 "taken": True,
                 "words": f"left {file}: the session stops; `updown kill --lift` undoes it",
             }
+        if not is_journal(self.journal):
+            return {"taken": False, "words": f"{self.journal}: a backtest's run, and no session runs here to change"}
         notes = _notes(self.journal)
         try:
             told = await ask_change(

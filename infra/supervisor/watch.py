@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from evals.promotion import LiveWindow, Promise, Ruling, keep
-from infra.shell.params_request import CHANGED, ChangeRefused, ask_change, params_of, read_news, undo_of
+from infra.journal.segments import is_journal
+from infra.shell.params_request import CHANGED, ChangeRefused, News, ask_change, params_of, read_news, undo_of
 from infra.supervisor.receipts import Receipt, append_receipt, half_done, read_receipts
 from state.params import params_hash
 from state.units import NS_PER_S
@@ -20,6 +21,11 @@ WATCHED_MOST: Final = 48
 """Windows that a promotion is watched for: four hours."""
 
 
+def news_in(journal: Path) -> list[News]:
+    """Give what became of requests to a session; a backtest's run never hears one."""
+    return read_news(journal) if is_journal(journal) else []
+
+
 def settle_half_done(file: Path, journal: Path) -> list[Receipt]:
     """Write the end of cycles that a crash cut short after they had meant to apply; the journal says what became.
 
@@ -28,7 +34,7 @@ def settle_half_done(file: Path, journal: Path) -> list[Receipt]:
     """
     found = []
     for receipt in half_done(read_receipts(file)):
-        made = any(news.what == CHANGED and news.receipt == receipt.cycle for news in read_news(journal))
+        made = any(news.what == CHANGED and news.receipt == receipt.cycle for news in news_in(journal))
         words = "the session made the change" if made else "the session made no change for it"
         told = {
             "checked": receipt.told["checked"],
@@ -80,7 +86,7 @@ def live_windows(journal: Path, cycle: str) -> list[LiveWindow]:
     """Give the settled windows that opened after a change was made, with what they made."""
     from infra.record.opening import open_record
 
-    since = [news.at_ns for news in read_news(journal) if news.what == CHANGED and news.receipt == cycle]
+    since = [news.at_ns for news in news_in(journal) if news.what == CHANGED and news.receipt == cycle]
     if not since:
         return []
     windows = [w for w in open_record(journal).windows.values() if w.outcome and w.open_ns >= since[0]]
@@ -97,7 +103,7 @@ async def roll_back(journal: Path, cycle: str, receipt: str) -> Plain:
     from infra.journal.reader import read_notes
 
     try:
-        changes = undo_of(read_news(journal), cycle)
+        changes = undo_of(news_in(journal), cycle)
         before = params_hash(params_of(list(read_notes(journal, torn_ok=True))))
         told = await ask_change(
             journal, receipt=receipt, before=before, changes=changes, why="it broke its promise", undoes=cycle
