@@ -128,6 +128,11 @@ CLAIMS: Final[dict[str, Claim]] = {
         where="infra.proofs.demo_replay:prove_demo_replay",
         needed=False,
     ),
+    "studio": Claim(
+        claim="langgraph dev serves desk, supervisor and chat offline, and its desk decides as the compiled core does",
+        where="infra.proofs.studio:prove_studio",
+        needed=False,
+    ),
     "agent-evals": Claim(
         claim="no figure in any explanation is absent from its record, and the scores tell speakers apart",
         where="infra.proofs.agent_evals:prove_agent_evals",
