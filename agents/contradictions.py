@@ -38,11 +38,13 @@ _SETTLED: Final = re.compile(
     r"\b(?:settled|resolved|finished|ended|closed)(?: as| at| to| on)? (UP|DOWN)\b", re.IGNORECASE
 )
 _WON: Final = re.compile(
-    rf"(?<!\w)(?P<no>{_NOT})?(?:won|gained|earned|profitable|made (?:money|a profit)|a (?:net )?profit of)\b",
+    rf"(?<!\w)(?P<no>{_NOT})?(?:won|gained|earned|profitable|made (?:money|a profit))\b",
     re.IGNORECASE,
 )
 _LOST: Final = re.compile(
-    rf"(?<!\w)(?P<no>{_NOT})?(?:lost (?:money|\$)|lost(?=[.,;]|$)|unprofitable|a (?:net )?loss\b|losing)", re.IGNORECASE
+    rf"(?<!\w)(?P<no>{_NOT})?(?:lost (?:money|\$)|lost(?=[.,;]|$)|unprofitable|(?:made|took|was|is) a (?:net )?loss\b"
+    r"|losing)",
+    re.IGNORECASE,
 )
 _FILLED: Final = re.compile(rf"(?<!\w)(?P<no>{_NOT})?(?P<un>un|partly |partially )?filled\b", re.IGNORECASE)
 _FILLED_NIL: Final = re.compile(r"\bfilled 0(?:\.0+)?\b|\b0(?:\.0+)? (?:of [\d.,]+ )?shares?\b", re.IGNORECASE)

@@ -62,6 +62,8 @@ class Understood:
     asks: tuple[Ask, ...]
     explain_first: bool = False
     """The first decision that is found is to be explained, too."""
+    change_first: Mapping[str, Any] | None = None
+    """The core is to run again on the first decision that is found, with this changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,13 @@ def understand(text: str, last_decision: int | None = None) -> Understood | NotU
 
 def follow_up(understood: Understood, results: Sequence[Mapping[str, Any]]) -> tuple[Ask, ...]:
     """Give what is to be asked next, now that the first answers are there."""
-    if not understood.explain_first or not results:
+    found = results[0].get("decisions") if results else None
+    if not found:
         return ()
-    found = results[0].get("decisions") or ()
-    return (Ask("get_decision", {"decision": int(found[0]["decision"])}),) if found else ()
+    first = {"decision": int(found[0]["decision"])}
+    asks = (Ask("get_decision", first),) if understood.explain_first else ()
+    changed = understood.change_first
+    return asks if changed is None else (*asks, Ask("counterfactual", {**first, **changed}))
 
 
 def last_named(asks: Sequence[Ask], results: Sequence[Mapping[str, Any]]) -> int | None:
@@ -153,11 +158,17 @@ def _compare(heard: _Heard) -> Understood | None:
 
 
 def _counterfactual(heard: _Heard) -> Understood | None:
-    decision = heard.decision
-    if decision is None or _IF.search(heard.low) is None:
+    if _IF.search(heard.low) is None:
         return None
     changed = _change(_DECISION.sub(" ", heard.text))
-    return _one("counterfactual", decision=decision, **changed) if changed else None
+    if not changed:
+        return None
+    if heard.decision is not None:
+        return _one("counterfactual", decision=heard.decision, **changed)
+    if heard.last is not None and not _LAST.search(heard.low):
+        return _one("counterfactual", decision=heard.last, **changed)
+    newest = _one("find_decisions", outcome="traded", window=heard.window, most=1)
+    return Understood(newest.asks, change_first=changed)
 
 
 def _change(text: str) -> dict[str, Any]:

@@ -186,7 +186,9 @@ def _closing() -> dict[str, Any]:
                 text = f"{text}\n\n{instead(spoken['failed'])}"
         said = [{"question": each["question"], "arguments": each["arguments"]} for each in asked]
         message = AIMessage(content=text, additional_kwargs={"spoken": spoken, "asked": said})
-        return {"messages": [message], "about": about if about is not None else state.get("about")}
+        about = about if about is not None else state.get("about")
+        # Nothing of the turn but its answer is kept: a thread would grow by every table that was looked at.
+        return {"messages": [message], "about": about, "inner": [], "asked": []}
 
     return {"hear": hear, "verify": verify, "answer": answer}
 

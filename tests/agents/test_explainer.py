@@ -44,6 +44,9 @@ HEARD: list[tuple[str, str, dict[str, Any]]] = [
     ("which parameters changed", "parameter_history", {}),
     ("how near are the limits", "risk_state", {}),
     ("how is it settled, and a tie?", "rules_of_the_day", {}),
+    ("how many stood aside because of the edge?", "find_decisions", {"outcome": "stood_aside", "reason": "edge"}),
+    ("which limits are near", "risk_state", {}),
+    ("why did the risk gate refuse decision 9?", "get_decision", {"decision": 9}),
     ("how well calibrated are we", "calibration", {}),
     ("do we beat the book", "calibration", {}),
 ]  # fmt: skip
@@ -62,6 +65,18 @@ def test_it_and_that_mean_what_was_spoken_of_before() -> None:
     )
     assert last_named([Ask("get_decision", {"decision": 12})], [{"decision": 12}]) == 12
     assert last_named([Ask("compare_decisions", {"first": 1, "second": 2})], [{}]) is None
+
+
+def test_what_if_is_asked_of_what_was_spoken_of_or_else_of_the_last_trade() -> None:
+    text = "what if latency were 200 ms?"
+    assert understand(text, 12) == Understood((Ask("counterfactual", {"decision": 12, "latency_ms": 200.0}),))
+    told = understand(text)
+    assert told == Understood(
+        (Ask("find_decisions", {"outcome": "traded", "most": 1}),), change_first={"latency_ms": 200.0}
+    )
+    assert follow_up(told, [{"decisions": [{"decision": 88}]}]) == (
+        Ask("counterfactual", {"decision": 88, "latency_ms": 200.0}),
+    )
 
 
 def test_the_last_trade_is_looked_for_and_then_explained() -> None:

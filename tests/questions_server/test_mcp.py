@@ -94,7 +94,7 @@ def held(told: dict[str, Any]) -> None:
     assert [each.is_error for each in told["failed"]] == [True] * 3
     said = [each.content[0].text for each in told["failed"]]
     assert "there is no decision 99999999" in said[0]
-    assert "there is no question 'place_order'" in said[2]
+    assert "there is no such question" in said[2]
 
 
 def test_every_question_is_a_tool_that_only_reads_over_stdio() -> None:
