@@ -162,7 +162,9 @@ def _has(text: str, value: float, scales: Sequence[float]) -> bool:
         decimals = len(digits.partition(".")[2])
         for scale in (1.0, *scales):
             room = 0.5 * 10.0**-decimals if decimals or scale != 1.0 or value != int(value) else 0.0
-            if abs(abs(float(digits)) - abs(value * scale)) <= room + 1e-9 and (decimals or abs(value * scale) >= 1.0 or value == 0.0):
+            if abs(abs(float(digits)) - abs(value * scale)) <= room + 1e-9 and (
+                decimals or abs(value * scale) >= 1.0 or value == 0.0
+            ):
                 return True
     return False
 

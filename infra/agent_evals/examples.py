@@ -85,7 +85,9 @@ def _of_orders(record: Record) -> Iterator[Example]:
             texts=(order.token,),
         )  # fmt: skip
     for number in spread(sorted(record.traded), 4):
-        yield _case(f"which orders came of decision {number}?", *((each.number, ()) for each in record.orders_of(number)))
+        yield _case(
+            f"which orders came of decision {number}?", *((each.number, ()) for each in record.orders_of(number))
+        )
 
 
 def _of_windows(record: Record) -> Iterator[Example]:

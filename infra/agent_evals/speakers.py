@@ -53,7 +53,9 @@ def _honest(asked: Asked) -> Say:
 
 
 def _lying(asked: Asked) -> Say:
-    return _asks(asked, lambda asks, results: re.sub(r"\d+\.\d+", "987.65", _plainly(asks, results)) + " We made $98765.")
+    return _asks(
+        asked, lambda asks, results: re.sub(r"\d+\.\d+", "987.65", _plainly(asks, results)) + " We made $98765."
+    )
 
 
 def _lazy(_: Asked) -> Say:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from agents.explainer import HELP
 from evals.agent_scores import (
     Evaluator, Example, Row, Score, answered_right, by_model, cause_named, complete, figures_true, right_by_model, rows,
 )  # fmt: skip
@@ -14,7 +15,7 @@ from infra.record.answers import Answers
 Progress = Callable[[int, int], None]
 
 CODE: Final = "code"
-CODED_COUNT: Final = 600
+CODED_COUNT: Final = 720
 TALKED_COUNT: Final = 24
 EXPLAINING: Final[tuple[Evaluator, ...]] = (figures_true, cause_named, complete)
 ASKING: Final[tuple[Evaluator, ...]] = (figures_true, answered_right)
@@ -32,7 +33,9 @@ def coded(answers: Answers, progress: Progress, count: int = CODED_COUNT) -> tup
     return rows("explanations", CODE, scored)
 
 
-async def talked(answers: Answers, speaker: Speaker | None, progress: Progress, most: int | None = None) -> tuple[Row, ...]:
+async def talked(
+    answers: Answers, speaker: Speaker | None, progress: Progress, most: int | None = None
+) -> tuple[Row, ...]:
     """Ask for explanations and answers in talk, of a model or of code alone (`speaker` None)."""
     found: list[Row] = []
     suites: tuple[tuple[str, Sequence[Example], tuple[Evaluator, ...]], ...] = (
@@ -56,4 +59,6 @@ async def target(answers: Answers, speaker: Speaker | None, example: Example) ->
     text = str(example.inputs["text"])
     told = await Conversation(answers, None if speaker is None else speaker.model).reply("eval", text)
     evidence = [answers.answer(each["question"], each["arguments"]) for each in told.asked]
+    if not evidence and told.by == CODE:
+        evidence = [{"help": HELP}]  # its examples of what can be asked are no claims
     return {"text": told.text, "by": told.by, "failed": told.failed, "said": text, "evidence": evidence}

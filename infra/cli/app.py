@@ -10,6 +10,7 @@ from infra.cli.backtest import backtest, generate, report
 from infra.cli.chat import chat
 from infra.cli.desk import graph, step
 from infra.cli.doctor import doctor
+from infra.cli.evals import evals
 from infra.cli.failures import CODES, UsageError, fail, guarded
 from infra.cli.journals import import_sources, show, verify
 from infra.cli.kill import kill
@@ -65,6 +66,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "why": why,
     "ask": ask,
     "chat": chat,
+    "evals": evals,
     "trace": trace,
     "version": version,
 }
