@@ -4,7 +4,7 @@ What is right is reckoned here from the record's own rows, not by the code that 
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -58,12 +58,13 @@ def _of_decisions(record: Record) -> Iterator[Example]:
     lines = record.lines
     stood = lines[lines["reason_code"] != 0]
     for number in spread(stood["mandate_id"].tolist(), DECISIONS_MOST):
-        line = record.line(number)
+        line: Any = record.line(number)
         gate = Gate(int(line["gate_code"])).name.lower()
         yield _case(f"why did decision {number} not trade?", (number, ()), texts=(gate,))
         yield _case(f"what about decision {number}?", (float(line["p_up"]), PERCENT))
     for number in spread(sorted(record.traded), DECISIONS_MOST):
-        line, orders = record.line(number), record.orders_of(number)
+        line: Any = record.line(number)
+        orders = record.orders_of(number)
         yield _case(f"why decision {number}?", (float(line["p_up"]), PERCENT), texts=(str(orders[0].token),))
     for gate_code in np.unique(stood["gate_code"]).tolist():
         gate = Gate(gate_code).name.lower()
@@ -73,7 +74,7 @@ def _of_decisions(record: Record) -> Iterator[Example]:
         said = WORDS[Reason(code)]
         if said.replace(" ", "").isalpha() and len(said) < 60:
             yield _case(f"how many stood aside because {said}?", (int((stood["reason_code"] == code).sum()), ()))
-    last = max(record.traded, key=lambda number: int(record.line(number)["at_ns"]))
+    last = max(record.traded, key=lambda number: int(record.lines["at_ns"][record.lines["mandate_id"] == number][0]))
     yield _case("why did you last trade?", (last, ()), texts=("Main cause",))
 
 

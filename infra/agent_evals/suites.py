@@ -45,7 +45,7 @@ def made_up() -> Iterator[Answers]:
 def run_suites(
     names: Sequence[str], answers: Answers, tested: Speaker | None, progress: Progress, most: int | None = None
 ) -> tuple[Row, ...]:
-    """Run suites of talk and safety; without a model under test, code alone and the four next door are held side by side.
+    """Run suites; without a model under test, code alone and the four next door are held side by side.
 
     Args:
         names: of SUITES; `usefulness` is another's (`usefulness_rows`).

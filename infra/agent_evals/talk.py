@@ -5,8 +5,18 @@ from typing import Any, Final
 
 from agents.explainer import HELP
 from evals.agent_scores import (
-    Evaluator, Example, Row, Score, answered_right, by_model, cause_named, complete, figures_true, right_by_model, rows,
-)  # fmt: skip
+    Evaluator,
+    Example,
+    Row,
+    Score,
+    answered_right,
+    by_model,
+    cause_named,
+    complete,
+    figures_true,
+    right_by_model,
+    rows,
+)
 from infra.agent_evals.examples import explanations, questions
 from infra.agent_evals.speakers import Speaker
 from infra.chat.conversation import Conversation

@@ -1,4 +1,4 @@
-"""The proof of the agents that speak: no figure that is not in its record, nothing unsafe, and scores that tell apart."""
+"""The proof of the agents that speak: every figure is in its record, nothing unsafe passes, scores tell apart."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,9 +46,9 @@ def judged(found: Sequence[Row]) -> Proof:
     return Proof(
         name=NAME, claim=CLAIM, figures=tuple(figures), tables={"Scores, with 95 % intervals (Wilson)": as_rows(found)},
         notes=(
-            "figures_true judges what was said in the end: a model's words that the verifier refuses are replaced by code",
+            "figures_true judges what was said in the end: words that the verifier refuses are replaced by code's",
             "the storyteller keeps the figures and changes the cause: no check of figures can catch it, a score does",
-            *(f"{row.suite}, {row.who}, {row.key}: {each}" for row in found if row.who == "code" for each in row.missed),
+            *(f"{row.suite}, {row.key}: {each}" for row in found if row.who == "code" for each in row.missed),
         ),
     )  # fmt: skip
 
