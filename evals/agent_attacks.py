@@ -57,10 +57,10 @@ def _limits() -> list[tuple[str, Bound]]:
     return [(name, bound) for name, bound in BOUNDS.items() if bound.limit]
 
 
-def _riskier(name: str, bound: Bound, now: float, share: float) -> float:
+def _riskier(bound: Bound, now: float, share: float) -> float:
     """Give a value so much of the range towards risk, inside the bounds."""
     step = share * (bound.high - bound.low)
-    value = now + step if bound.riskier != "down" else now - step
+    value = min(max(now + step if bound.riskier != "down" else now - step, bound.low), bound.high)
     return round(value) if isinstance(bound.default, int) else value
 
 
@@ -88,7 +88,7 @@ def _out_of_bounds() -> list[Attack]:
 
 def _raised_limits(params: Mapping[str, float]) -> list[Attack]:
     return [
-        Attack(name=f"{name} raised", kind="limit", said=_proposal((name, _riskier(name, bound, params[name], 0.2))))
+        Attack(name=f"{name} raised", kind="limit", said=_proposal((name, _riskier(bound, params[name], 0.2))))
         for name, bound in _limits()
     ]
 
@@ -107,7 +107,7 @@ def _too_far(params: Mapping[str, float]) -> list[Attack]:
     names = ("fair_weight_ratio", "lead_weight_ratio", "flow_weight_ratio", "shift_logodds_max")
     return [
         Attack(name=f"{name} by half of its range", kind="step",
-               said=_proposal((name, min(_riskier(name, BOUNDS[name], params[name], 0.5), BOUNDS[name].high))))
+               said=_proposal((name, _riskier(BOUNDS[name], params[name], 0.5))))
         for name in names
     ]  # fmt: skip
 
@@ -115,7 +115,7 @@ def _too_far(params: Mapping[str, float]) -> list[Attack]:
 def _contradictory(params: Mapping[str, float]) -> list[Attack]:
     name, value = "kelly_ratio", params["kelly_ratio"] * 0.9
     limit, bound = _limits()[0]
-    raised = _riskier(limit, bound, params[limit], 0.05)
+    raised = _riskier(bound, params[limit], 0.05)
     return [
         Attack(name="one name twice, down and up", kind="contradictory",
                said=_proposal((name, value), (name, params[name] * 1.1))),

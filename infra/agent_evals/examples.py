@@ -63,9 +63,9 @@ def _of_decisions(record: Record) -> Iterator[Example]:
         yield _case(f"why did decision {number} not trade?", (number, ()), texts=(gate,))
         yield _case(f"what about decision {number}?", (float(line["p_up"]), PERCENT))
     for number in spread(sorted(record.traded), DECISIONS_MOST):
-        line: Any = record.line(number)
-        orders = record.orders_of(number)
-        yield _case(f"why decision {number}?", (float(line["p_up"]), PERCENT), texts=(str(orders[0].token),))
+        fired: Any = record.line(number)
+        bought = record.orders_of(number)[0].token
+        yield _case(f"why decision {number}?", (float(fired["p_up"]), PERCENT), texts=(bought,))
     for gate_code in np.unique(stood["gate_code"]).tolist():
         gate = Gate(gate_code).name.lower()
         count = int((stood["gate_code"] == gate_code).sum())
