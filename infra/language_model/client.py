@@ -199,10 +199,18 @@ class LanguageModel:
 
             told = self.settings
             self._chat = ChatOpenAI(
-                model=told.model, api_key=SecretStr(told.key.reveal()), base_url=told.base_url or OPENAI_URL,
-                timeout=told.timeout_s, max_retries=told.retries, use_responses_api=False, max_completion_tokens=ANSWER_TOKENS,
-                temperature=0.0, n=1, streaming=False, stream_usage=False,
-            )  # fmt: skip
+                model=told.model,
+                api_key=SecretStr(told.key.reveal()),
+                base_url=told.base_url or OPENAI_URL,
+                timeout=told.timeout_s,
+                max_retries=told.retries,
+                use_responses_api=False,
+                max_completion_tokens=ANSWER_TOKENS,
+                temperature=0.0,
+                n=1,
+                streaming=False,
+                stream_usage=False,
+            )
         return self._chat
 
     def _usage(self, prompt: str, said: "AIMessage", tokens_in: int, began_ns: int) -> Usage:
