@@ -15,7 +15,7 @@ SHOWN: Final = 10
 
 def say_all(told: Sequence[tuple[str, Plain]]) -> str:
     """Say answers one after the other: question's name and answer."""
-    return "\n\n".join(say_one(name, result) for name, result in told)
+    return "\n\n".join(dict.fromkeys(say_one(name, result) for name, result in told))
 
 
 def say_one(name: str, result: Plain) -> str:
@@ -188,7 +188,7 @@ def _calibration(told: Plain) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
+        return str(value) or "none"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

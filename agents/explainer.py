@@ -79,6 +79,8 @@ def understand(text: str, last_decision: int | None = None) -> Understood | NotU
         last_decision: the one that was spoken of before, for "it" and "that".
     """
     heard = _Heard.of(text[:TEXT_CHARS], last_decision)
+    if heard.has(r"\b(other|another) (bot|trader|desk|fund|firm)s?\b|\bcompetitors?\b"):
+        return NotUnderstood(HELP)
     for rule in _RULES:
         found = rule(heard)
         if found is not None:
@@ -270,7 +272,7 @@ _RULES: Final[tuple[_Rule, ...]] = (
 )  # fmt: skip
 
 HELP: Final = (
-    "I can say why a decision came about (`why decision 12`), why nothing was traded, what a change would have made "
-    "(`decision 12 with a latency of 300 ms`, `decision 12 without flow`, `had decision 12 posted at 48 c`), compare "
-    "two, and tell of orders, windows, position and profit, feeds, parameters, limits, rules and calibration."
+    "I can say why a decision came about (`why decision N`), why nothing was traded, what a change would have made "
+    "(`decision N with a latency of M ms`, `decision N without flow`, `had decision N posted at P c`), compare "
+    "decisions, and tell of orders, windows, position and profit, feeds, parameters, limits, rules and calibration."
 )

@@ -219,7 +219,7 @@ def _take_text(evidence: Evidence, text: str) -> None:
         evidence.stamps |= _parts_of(found)
     for kind, numbers in _names_in(text):
         evidence.named.setdefault(kind, set()).update(numbers)
-    for _, unit, value, _, _ in _figures(_without_names(text)):
+    for _, unit, value, _, _ in figures_in(_without_names(text)):
         evidence.numbers.setdefault(unit, set()).add(value)
 
 
@@ -257,7 +257,7 @@ def _checks(text: str, evidence: Evidence, said: str) -> Iterator[tuple[str, boo
     rest = _without_names(text)
     for found in _HASH.findall(rest):
         yield found, any(found in each for each in evidence.texts)
-    for written, unit, value, decimals, is_lost in _figures(_HASH.sub(" ", rest)):
+    for written, unit, value, decimals, is_lost in figures_in(_HASH.sub(" ", rest)):
         yield written, _is_known(evidence, unit, value, decimals, is_lost)
 
 
@@ -285,7 +285,14 @@ def _without_names(text: str) -> str:
     return text
 
 
-def _figures(text: str) -> Iterator[tuple[str, str, float, int, bool]]:
+def says(text: str, key: str, value: float) -> bool:
+    """Say whether a text has a figure: the value of that key, in any unit it may be written in, to the digits shown."""
+    evidence = evidence_of([{key: value}])
+    found = figures_in(_without_names(_SLUG.sub(" ", text)))
+    return any(_is_known(evidence, unit, each, decimals, is_lost) for _, unit, each, decimals, is_lost in found)
+
+
+def figures_in(text: str) -> Iterator[tuple[str, str, float, int, bool]]:
     """Give each figure of a text: as written, unit, value, decimals shown, and whether words before it say "lost"."""
     for found in _NUMBER.finditer(text):
         before = text[: found.start()]

@@ -1,1 +1,1 @@
-"""Evaluations of the agents that speak: suites over a record, by a model, by the one next door, or by code alone."""
+"""Evals of what the agents say: a model, or scripts of known honesty, put to the suites of `evals.agent_*`."""

@@ -17,6 +17,7 @@ from infra.cli.kill import kill
 from infra.cli.ledger import ledger, statement
 from infra.cli.live import demo, paper, record
 from infra.cli.live_mode import arm, disarm, live
+from infra.cli.mcp import mcp
 from infra.cli.params import params
 from infra.cli.prove import bench, prove
 from infra.cli.realism import realism
@@ -67,6 +68,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "ask": ask,
     "chat": chat,
     "evals": evals,
+    "mcp": mcp,
     "trace": trace,
     "version": version,
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from infra.cli.failures import Misuse
-from infra.cli.speech import AsJson, answer, say
+from infra.cli.speech import AsJson, answer, note, say
 from infra.cli.why import Of, opened
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _send(conversation: "Conversation") -> None:
         return
     from infra.traces.tracer import open_sender
 
-    sender = open_sender(settings_of(os.environ), os.environ, lambda line: sys.stderr.write(line + "\n") and None)
+    sender = open_sender(settings_of(os.environ), os.environ, note)
     for tree in conversation.trees:
         sender.offer(tree)
     sender.close()

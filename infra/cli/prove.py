@@ -128,6 +128,11 @@ CLAIMS: Final[dict[str, Claim]] = {
         where="infra.proofs.demo_replay:prove_demo_replay",
         needed=False,
     ),
+    "agent-evals": Claim(
+        claim="no figure in any explanation is absent from its record, and the scores tell speakers apart",
+        where="infra.proofs.agent_evals:prove_agent_evals",
+        needed=False,
+    ),
     "traces": Claim(
         claim="traces of a demo arrive whole, with tags and feedback, and leave the desk's latency as it was",
         where="infra.proofs.traces:prove_traces",
@@ -136,11 +141,6 @@ CLAIMS: Final[dict[str, Claim]] = {
     "llm-isolation": Claim(
         claim="with its language model dead, slow or hostile the desk decides the same, as quickly",
         where="infra.proofs.llm_isolation:prove_llm_isolation",
-        needed=False,
-    ),
-    "agent-evals": Claim(
-        claim="no figure in an explanation is absent from its record; no attack on the supervisor passes the check",
-        where="infra.proofs.agent_evals:prove_agent_evals",
         needed=False,
     ),
     "bad-input": Claim(

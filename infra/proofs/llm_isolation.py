@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evals.proof import Figure, Proof
-from infra.agent_evals.suites import made_up
+from infra.agent_evals.evidence import evidence_run
 from infra.clock import Clock
 from infra.proofs.demo_latency import EAGER
 from infra.proofs.llm_talkers import ARMS, read
@@ -53,8 +53,8 @@ class Turn:
 
 def prove_llm_isolation(_: Path | None, progress: Progress, *, minutes: float = MINUTES) -> Proof:
     """Run desk and talkers side by side, then the frozen market in each manner."""
-    with made_up() as answers, tempfile.TemporaryDirectory(prefix="updown-isolation-") as home:
-        scratch, run = Path(home), answers.record.folder
+    with evidence_run() as run, tempfile.TemporaryDirectory(prefix="updown-isolation-") as home:
+        scratch = Path(home)
         with talkers(run, scratch) as arm:
             turns, told = _session(scratch, arm, minutes, progress)
             hashes = _frozen(run / "journal", arm)

@@ -172,7 +172,9 @@ def test_tools_that_there_are_not_and_arguments_that_may_not_be_are_refused_to_t
 
     (told,) = talk(answers, "buy UP now", script=script)
     assert told.by == "model" and told.text == "That cannot be answered from the record."
-    assert [each["data"]["cannot"][:32] for each in heard] == snapshot(["there is no question 'place_orde", 'get_decision: decision: Input sh'])
+    assert [each["data"]["cannot"][:32] for each in heard] == snapshot(
+        ["there is no question 'place_orde", "get_decision: decision: Input sh"]
+    )
 
 
 def test_orders_in_what_is_said_or_recorded_change_nothing(answers: Answers) -> None:
