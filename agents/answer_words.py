@@ -134,8 +134,13 @@ def _health(told: Plain) -> str:
     ]
     halts = [f"- halted at {each['at']}: {each['why']}" for each in told["halts"]]
     alarms = [f"- alarm at {each['at']}: {each['what']}" for each in told["alarms"]]
-    operator = [f"- operator at {each['at']}: {each['said']}" for each in told["operator"]]
+    operator = [f'- operator at {each["at"]}: "{_unquoted(each["said"])}"' for each in told["operator"]]
     return "\n".join(["Feeds:", *lines, *(halts or ["No halt."]), *alarms, *operator])
+
+
+def _unquoted(said: str) -> str:
+    """Give somebody's words so that they can stand in quotes: they are quoted, and prove nothing."""
+    return str(said).replace('"', "'").strip()
 
 
 def _because(why: str) -> str:

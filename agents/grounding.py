@@ -5,7 +5,8 @@ lie can pass that has no figure ("it was a good trade"), or whose figures are tr
 cannot pass is a number, a decision, an order, a window, a hash or a time that the record did not give.
 
 What counts as evidence: numbers by key (the key's ending is the unit), the numbers and units that stand inside texts,
-and how many a list has. What the user said is no evidence, except to say that the record has no such thing.
+and how many a list has. What the user said is no evidence, except to say that the record has no such thing; nor is what
+a refusal of the record repeats of a question. Words of people that the record keeps may be quoted, and prove nothing.
 """
 
 import re
@@ -13,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from agents.spelling import in_digits
 
 Plain = Mapping[str, Any]
 
@@ -35,6 +38,8 @@ _SCALES: Final[dict[str, dict[str, float]]] = {
     "ms": {"ms": 1.0, "s": 1e3, "ns": 1e-6},
     "s": {"s": 1.0, "ms": 1e-3, "ns": 1e-9},
     "minutes": {"s": 1 / 60, "ns": 1 / 60e9},
+    "hours": {"s": 1 / 3600, "ns": 1 / 3600e9},
+    "days": {"s": 1 / 86_400, "ns": 1 / 86_400e9},
     "shares": {"shares": 1.0, "micros": 1e-6, BARE: 1.0},
     "ppm": {"ppm": 1.0},
 }
@@ -45,24 +50,15 @@ _UNITS: Final = {
     "cents": "cents", "bps": "bps", "bp": "bps", "%": "percent", "percent": "percent", "ms": "ms",
     "milliseconds": "ms", "s": "s", "sec": "s", "second": "s", "seconds": "s", "minute": "minutes",
     "minutes": "minutes", "min": "minutes", "share": "shares", "shares": "shares", "ppm": "ppm",
+    "hour": "hours", "hours": "hours", "h": "hours", "day": "days", "days": "days", "usdc": "usd",
 }  # fmt: skip
 """How units are written."""
 
-_ROUNDED: Final = frozenset({"usd", "cents", "bps", "percent", "ms", "s", "minutes", "ppm"})
+_ROUNDED: Final = frozenset({"usd", "cents", "bps", "percent", "ms", "s", "minutes", "hours", "days", "ppm"})
 """With such a unit a whole number may be a rounded one; without, it is itself or nothing."""
 
-_WORDS: Final = {
-    word: number
-    for number, word in enumerate(
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-         "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty")
-    )
-} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100,
-     "thousand": 1_000, "million": 1_000_000}  # fmt: skip
-_UNCHECKED: Final = frozenset({"one", "zero"})
-"""Words that are seldom figures: "one of them"."""
 _VAGUE: Final = re.compile(
-    r"\b(half|halves|double[ds]?|twice|triple[ds]?|thrice|quarters?|thirds?|dozens?|hundreds|thousands|millions|billions?"
+    r"\b(half|halves|couple|double[ds]?|twice|triple[ds]?|thrice|quarters?|thirds?|dozens?|hundreds|thousands|millions|billions?"
     r"|tenfold|twofold)\b",
     re.IGNORECASE,
 )
@@ -70,31 +66,42 @@ _VAGUE: Final = re.compile(
 _SLUG: Final = re.compile(r"\b[a-z]{2,6}-updown-\d+[mh]-\d+\b")
 _STAMP: Final = re.compile(r"\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?)?")
 _CLOCK: Final = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?\b")
-_HASH: Final = re.compile(r"\b(?:0x)?(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{8,64}\b")
+_HASH: Final = re.compile(r"\b(?:0x)?(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{8,64}\b", re.IGNORECASE)
+_TOKEN: Final = re.compile(r"\b[^\W\d]\w*\d\w*")
+"""A name with digits in it."""
+_MARKED: Final = re.compile(r"#\s?(\d+)")
 _NAMED: Final = re.compile(
     r"\b(decision|mandate|order|receipt)s?\s*(?:number|no\.?|id)?\s*#?\s*"
     r"(\d[\d,]*(?:(?:\s*,\s*|\s+and\s+|\s+or\s+|\s*,\s*and\s+)#?\d+)*)(?![\d.]*\d|\s*%)",
     re.IGNORECASE,
 )
 _NAME_OF_MARKET: Final = re.compile(
-    r"\b(?:5|five)[- ]?(?:m|min|minute)s?\b(?!\s*(?:before|after|to|ago|left))", re.IGNORECASE
+    r"(?<![$\w.,])5[- ]?(?:m|min|minute)s?\b(?!\s*(?:before|after|to|ago|left))"
+    r"|(?<![$\w.,-])2[- ](?:tokens|sided|sides)\b",
+    re.IGNORECASE,
 )
+"""Every window has five minutes and two tokens: nobody need have said so."""
 _LIST_MARK: Final = re.compile(r"^\s*(\d{1,2})[.)]\s+", re.MULTILINE)
 _NUMBER: Final = re.compile(
     r"(?P<sign>[-+\u2212]\s?)?(?P<money>\$\s?)?(?P<sign2>[-+\u2212])?(?P<digits>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)"
-    r"(?P<power>[eE][-+]?\d+)?(?P<times>\s?(?:k|K|M|million|thousand)\b)?(?P<unit>\s?%|\s?¢|[ -]?[A-Za-z]+)?"
-)
-_WORD: Final = re.compile(
-    r"\b(" + "|".join(sorted(set(_WORDS) - _UNCHECKED, key=len, reverse=True)) + r")\b", re.IGNORECASE
+    r"(?P<power>[eE][-+]?\d+)?(?P<times>\s?(?:k|K|M|hundred|thousand|million|billion)\b)?"
+    r"(?P<unit>\s?%|\s?¢|[ -]?[A-Za-z]+)?"
 )
 _LOSS: Final = re.compile(r"\b(los[st]|loses?|losing|loss(?:es)?(?: of)?|minus|negative|down)\W*$", re.IGNORECASE)
 _NO_SUCH: Final = re.compile(
-    r"\b(?:no|not have(?: an?)?|without) (?:decision|order|window|mandate) #?(?P<name>[\w-]+)"
-    r"|\b(?:decision|order|window|mandate) #?(?P<other>[\w-]+) (?:is not|does not|isn't|doesn't) (?:in|exist|stand)",
+    r"\b(?:no|not have(?: an?)?) (?:decision|order|window|mandate) #?(?P<name>[\w-]*\d[\w-]*)"
+    r"|\b(?:decision|order|window|mandate) #?(?P<other>[\w-]*\d[\w-]*) (?:is not|does not|isn't|doesn't)"
+    r" (?:in|exist|stand)",
     re.IGNORECASE,
 )
+_NOT: Final = re.compile(r"\b(no|not|cannot|never|unknown)\b|n't\b", re.IGNORECASE)
+_QUOTED: Final = re.compile(r'["\u201c]([^"\u201c\u201d]+)["\u201d]')
+_STRANGE: Final = frozenset({"said", "title"})
+"""Keys under which somebody's words stand: they may be quoted, and are evidence of nothing."""
+_PAIRED: Final = frozenset({"first", "second", "difference", "before", "after"})
+"""Keys of values that are of the kind that the key above them says."""
 _EPOCH_NS: Final = (10**18, 4 * 10**18)
-_TIMES: Final = {"k": 1e3, "K": 1e3, "thousand": 1e3, "M": 1e6, "million": 1e6}
+_TIMES: Final = {"hundred": 1e2, "billion": 1e9, "k": 1e3, "K": 1e3, "thousand": 1e3, "M": 1e6, "million": 1e6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +129,15 @@ class Evidence:
     """Numbers of decisions, orders and receipts."""
     texts: list[str] = field(default_factory=list)
     stamps: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
+    """What the record said that it has not: names of decisions, orders and windows."""
+    quotes: set[str] = field(default_factory=set)
+    """Words of people."""
+
+    def tells(self, name: str) -> bool:
+        """Say whether a name stands in a text or a key."""
+        wanted = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])", re.IGNORECASE)
+        return any(wanted.search(each) for each in self.texts)
 
     def holds(self, unit: str, value: float, decimals: int, *, is_lost: bool = False) -> bool:
         """Say whether a figure as written is one of the evidence's, to its digits."""
@@ -181,35 +197,51 @@ def _gather(evidence: Evidence, key: str, value: Any) -> None:
     if isinstance(value, bool) or value is None:
         return
     if isinstance(value, Mapping):
-        unit = _UNITS.get(str(value.get("unit", "")))
+        unit = _UNITS.get(str(value.get("unit", ""))) or _unit_of(str(value.get("name", "")))
         for name, each in value.items():
             if name == RETOLD:
                 continue
-            if unit is not None and isinstance(each, int | float) and not isinstance(each, bool):
+            if unit and isinstance(each, int | float) and not isinstance(each, bool):
                 evidence.numbers.setdefault(unit, set()).add(float(each))
-            if isinstance(name, str) and re.fullmatch(r"[-+]?\d+(\.\d+)?", name):
+            if re.fullmatch(r"[-+]?\d+(\.\d+)?", str(name)):
                 evidence.numbers.setdefault("s" if key.startswith("markouts") else BARE, set()).add(float(name))
-            _gather(evidence, key if key.endswith(("_bps", "_logodds", "_usd")) else str(name), each)
-            if isinstance(name, str):
-                evidence.texts.append(name)
+            is_kept = key.endswith(("_bps", "_logodds", "_usd")) or (key and name in _PAIRED)
+            _gather(evidence, key if is_kept else str(name), each)
+            evidence.texts.append(str(name))
     elif isinstance(value, list | tuple):
         evidence.numbers.setdefault(BARE, set()).add(float(len(value)))
         for each in value:
             _gather(evidence, key.removesuffix("s") if key in ("decisions", "orders") else key, each)
     elif isinstance(value, int | float):
         _take_number(evidence, key, float(value))
+    elif key in _STRANGE:
+        evidence.quotes.add(_unquoted(str(value)))
+    elif key == "cannot":
+        _take_text(evidence, _without_absent(evidence, in_digits(str(value))))
     else:
-        _take_text(evidence, str(value))
+        _take_text(evidence, in_digits(str(value)))
 
 
 def _take_number(evidence: Evidence, key: str, value: float) -> None:
-    unit = next((unit for ending, unit in _BY_KEY if key.endswith(ending)), BARE)
+    unit = _unit_of(key)
     if key in ("decision", "first", "second", "mandate_id", "order", "order_id", "receipt") and value == int(value):
         name = "order" if key.startswith("order") else "receipt" if key == "receipt" else "decision"
         evidence.named.setdefault(name, set()).add(int(value))
+        return  # a name is no figure
     if unit == "ns" and _EPOCH_NS[0] <= value < _EPOCH_NS[1]:
         evidence.stamps |= _stamps_of(value / 1e9)
     evidence.numbers.setdefault(unit, set()).add(value)
+
+
+def _unit_of(key: str) -> str:
+    return next((unit for ending, unit in _BY_KEY if key.endswith(ending)), BARE)
+
+
+def _without_absent(evidence: Evidence, text: str) -> str:
+    """Take out what a refusal names: it came from whoever asked, and that the record lacks it is all that is known."""
+    evidence.absent |= {str(found["name"] or found["other"]).lower() for found in _NO_SUCH.finditer(text)}
+    evidence.absent |= set(_SLUG.findall(text))
+    return _SLUG.sub(" ", _NO_SUCH.sub(" ", text))
 
 
 def _take_text(evidence: Evidence, text: str) -> None:
@@ -240,25 +272,50 @@ def _parts_of(stamp: str) -> set[str]:
 
 
 def _checks(text: str, evidence: Evidence, said: str) -> Iterator[tuple[str, bool]]:
-    text = _numbered(text)
-    excused = {found.group("name") or found.group("other") for found in _NO_SUCH.finditer(text)}
-    excused = {each.lower() for each in excused if each and re.search(rf"(?<!\w){re.escape(each)}(?!\w)", said, re.I)}
-    for found in _SLUG.findall(text):
-        yield found, found in excused or any(found in each for each in evidence.texts)
+    text = _QUOTED.sub(lambda found: " " if _unquoted(found[1]) in evidence.quotes else found.group(), text)
+    text, said = _numbered(in_digits(text)), in_digits(said).lower()
+    yield from _absent_in(text, evidence, said)
+    text = _NO_SUCH.sub(lambda found: " " if _is_absent(found, evidence, said) else found.group(), text)
+    for sentence in re.split(r"(?<=[.;!?])\s|\n", text):
+        for found in _SLUG.findall(sentence):
+            is_denied = found in evidence.absent or found in said
+            yield found, evidence.tells(found) or (is_denied and _NOT.search(sentence) is not None)
     text = _SLUG.sub(" ", text)
     for found in (*_STAMP.findall(text), *_CLOCK.findall(_STAMP.sub(" ", text))):
         yield found, found.replace("T", " ").rstrip("Z") in evidence.stamps
     for kind, numbers in _names_in(text):
-        known = evidence.named.get(kind, set())
         for number in numbers:
-            yield f"{kind} {number}", number in known or str(number) in excused
+            yield f"{kind} {number}", number in evidence.named.get(kind, ())
     for found in _VAGUE.findall(text):
-        yield found, any(found.lower() in each.lower() for each in evidence.texts)
+        yield found, evidence.tells(found)
     rest = _without_names(text)
+    for found in _MARKED.findall(rest):
+        yield f"#{found}", any(int(found) in numbers for numbers in evidence.named.values())
+    rest = _MARKED.sub(" ; ", rest)
     for found in _HASH.findall(rest):
-        yield found, any(found in each for each in evidence.texts)
-    for written, unit, value, decimals, is_lost in figures_in(_HASH.sub(" ", rest)):
+        yield found, any(found.lower() in each.lower() for each in evidence.texts)
+    rest = _HASH.sub(" ; ", rest)
+    for found in _TOKEN.findall(rest):
+        yield found, evidence.tells(found)
+    for written, unit, value, decimals, is_lost in figures_in(rest):
         yield written, _is_known(evidence, unit, value, decimals, is_lost)
+
+
+def _is_absent(found: "re.Match[str]", evidence: Evidence, said: str) -> bool:
+    name = str(found["name"] or found["other"]).lower()
+    return name in evidence.absent or re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", said) is not None
+
+
+def _absent_in(text: str, evidence: Evidence, said: str) -> Iterator[tuple[str, bool]]:
+    """Hold what an answer denies: the record must not have it, and somebody must have named it."""
+    for found in _NO_SUCH.finditer(text):
+        name = str(found["name"] or found["other"]).lower()
+        known = name.isdigit() and any(int(name) in numbers for numbers in evidence.named.values())
+        yield found.group(), _is_absent(found, evidence, said) and not known
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"[\"\u201c\u201d]", "'", text).strip()
 
 
 def _is_known(evidence: Evidence, unit: str, value: float, decimals: int, is_lost: bool) -> bool:
@@ -286,9 +343,9 @@ def _without_names(text: str) -> str:
 
 
 def says(text: str, key: str, value: float) -> bool:
-    """Say whether a text has a figure: the value of that key, in any unit it may be written in, to the digits shown."""
+    """Say whether a text has a figure: that value of that key, in any unit it may be in, to the digits shown."""
     evidence = evidence_of([{key: value}])
-    found = figures_in(_without_names(_SLUG.sub(" ", text)))
+    found = figures_in(_without_names(_SLUG.sub(" ", in_digits(text))))
     return any(_is_known(evidence, unit, each, decimals, is_lost) for _, unit, each, decimals, is_lost in found)
 
 
@@ -296,11 +353,9 @@ def figures_in(text: str) -> Iterator[tuple[str, str, float, int, bool]]:
     """Give each figure of a text: as written, unit, value, decimals shown, and whether words before it say "lost"."""
     for found in _NUMBER.finditer(text):
         before = text[: found.start()]
-        if before and (before[-1].isalnum() or before[-1] == "_"):
-            continue  # part of a name, such as p99 or T2
+        if found.group()[0] in ".0123456789" and before and (before[-1].isalnum() or before[-1] == "_"):
+            continue  # part of a name, such as p99 or T2: held as one
         yield _figure(found, before)
-    for found in _WORD.finditer(text):
-        yield found.group(), BARE, float(_WORDS[found.group().lower()]), 0, False
 
 
 def _figure(found: "re.Match[str]", before: str) -> tuple[str, str, float, int, bool]:
@@ -315,9 +370,23 @@ def _figure(found: "re.Match[str]", before: str) -> tuple[str, str, float, int, 
     if found["power"]:
         decimals -= int(found["power"][1:])
     signs = (found["sign"] or "").strip() + (found["sign2"] or "")
-    is_range = (found["sign"] or "").strip() == "-" and before[-1:].isdigit()
+    is_range = (found["sign"] or "").strip() == "-" and before[-1:].isalnum()
     if not is_range and any(sign in signs for sign in "-\u2212"):
         value = -value
     is_lost = value > 0 and unit in ("usd", "cents") and _LOSS.search(before[-24:]) is not None
     end = found.end() if word in _UNITS else found.start("unit") if found["unit"] else found.end()
     return found.string[found.start() : end].strip(), unit, value, decimals, is_lost
+
+
+def uncited(text: str, results: Sequence[Any]) -> tuple[str, ...]:
+    """Give what an answer about single decisions lacks when it names none of them."""
+    about = {
+        each[key]
+        for each in results
+        if isinstance(each, Mapping)
+        for key in ("decision", "first", "second")
+        if isinstance(each.get(key), int)
+    }
+    named = {number for kind, numbers in _names_in(in_digits(text)) if kind == "decision" for number in numbers}
+    named |= {int(each) for each in _MARKED.findall(text)}
+    return () if not about or about & named else ("the number of the decision that it speaks of",)

@@ -4,10 +4,11 @@ Every question is read-only, and every answer is plain JSON whose numbers come f
 again. A decision is named by its number (`decision 123`), an order by its own (`order 7`), a window by its slug.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Number = Annotated[int, Field(ge=1, description="a decision's number")]
 Window = Annotated[str | None, Field(max_length=64, description="slug of a window, such as btc-updown-5m-1792573200")]
@@ -115,6 +116,22 @@ QUESTIONS: Final[tuple[Question, ...]] = (
 def question(name: str) -> Question | None:
     """Give the question of that name, None if there is none."""
     return next((each for each in QUESTIONS if each.name == name), None)
+
+
+def refusal(name: str, arguments: Mapping[str, Any]) -> dict[str, str] | None:
+    """Say why a question may not be asked in this way, None if it may; nothing of what was asked is repeated."""
+    asked = question(name)
+    if asked is None:
+        return {"cannot": "there is no such question; there are " + ", ".join(each.name for each in QUESTIONS)}
+    try:
+        asked.arguments.model_validate(dict(arguments))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = (
+            str(first["loc"][0]) if first["loc"] and first["loc"][0] in asked.arguments.model_fields else "arguments"
+        )
+        return {"cannot": f"{name}: {where}: {first['msg']}"}
+    return None
 
 
 def as_function(asked: Question) -> dict[str, Any]:

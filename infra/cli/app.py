@@ -24,6 +24,7 @@ from infra.cli.realism import realism
 from infra.cli.replay import replay
 from infra.cli.rules import rules
 from infra.cli.settlements import settlements
+from infra.cli.supervise import proposals, supervise
 from infra.cli.traces import show as show_traces
 from infra.cli.traces import sink, trace
 from infra.cli.venue import venue
@@ -49,6 +50,8 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "arm": arm,
     "disarm": disarm,
     "params": params,
+    "supervise": supervise,
+    "proposals": proposals,
     "ledger": ledger,
     "statement": statement,
     "settlements": settlements,

@@ -87,7 +87,7 @@ class LanguageModel:
     ) -> None:  # fmt: skip
         """Take settings, a budget, and what tells when a rest is over; nothing is imported or asked yet."""
         self.settings = settings
-        self._budget = budget
+        self.budget = budget
         self._clock_ns = clock_ns
         self._failures_count = 0
         self._rests_until_ns = 0
@@ -139,13 +139,13 @@ class LanguageModel:
             raise Unanswered(Why.TOO_LONG, f"the question has {len(prompt):,} characters of {PROMPT_CHARS:,}")
         tokens_in = len(prompt) // CHARS_PER_TOKEN + 1
         tries = self.settings.retries + 1
-        ticket = self._budget.ask(self._usd(tokens_in, ANSWER_TOKENS) * tries, (tokens_in + ANSWER_TOKENS) * tries)
+        ticket = self.budget.ask(self._usd(tokens_in, ANSWER_TOKENS) * tries, (tokens_in + ANSWER_TOKENS) * tries)
         if not ticket:
             raise Unanswered(Why.OVER_BUDGET)
         began_ns = self._clock_ns()
         said = await self._answered(lambda: self._client().ainvoke(list(messages), UNHEARD, **more))
         usage = self._usage(prompt, said, tokens_in, began_ns)
-        self._budget.spend(ticket, usage.usd, usage.tokens_in + usage.tokens_out)
+        self.budget.spend(ticket, usage.usd, usage.tokens_in + usage.tokens_out)
         self._hold(said)
         self._failures_count = 0
         return said, usage

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
-from pydantic import ValidationError
 
 from agents import questions
 from agents.questions import FindDecisions, OfOrder, OfWindow, OneDecision, TwoDecisions, WhatIf, question
@@ -46,16 +45,12 @@ class Answers:
 
     def answer(self, name: str, arguments: Mapping[str, Any]) -> Plain:
         """Answer a question; what cannot be answered comes back as `{"cannot": reason}`."""
+        refused = questions.refusal(name, arguments)
+        if refused is not None:
+            return dict(refused)
         asked = question(name)
-        if asked is None:
-            known = ", ".join(each.name for each in questions.QUESTIONS)
-            return {"cannot": f"there is no question {name!r}; there are {known}"}
-        try:
-            told = asked.arguments.model_validate(dict(arguments))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "arguments"
-            return {"cannot": f"{name}: {where}: {first['msg']}"}
+        assert asked is not None, "a question that there is not is refused"
+        told = asked.arguments.model_validate(dict(arguments))
         self.record.refresh()
         return self._by_name[name](told)
 

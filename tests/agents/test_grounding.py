@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agents.grounding import Grounded, Ungrounded, ground
+from agents.grounding import Grounded, Ungrounded, ground, uncited
 
 RESULT: dict[str, Any] = {
     "decision": 12, "window": "btc-updown-5m-1792573200", "at": "2026-10-21 06:00:12.345Z", "p_up": 0.368412,
@@ -31,6 +31,7 @@ TRUE = [
     "1. decision 12\n2. order 7",
     "There is no decision 999 in this record.",
     "It stood aside.",
+    "#12 and order 7, in its 5-minute window with two tokens",
 ]
 
 FALSE = [
@@ -50,12 +51,25 @@ FALSE = [
     ("It was the third window of btc-updown-5m-1792573500.", "btc-updown-5m-1792573500"),
     ("At 06:01 it fired.", "06:01"),
     ("The view was 0b394af5dcda90a6.", "0b394af5dcda90a6"),
-    ("It took twelve shares.", None),
-    ("It took seventeen shares.", "seventeen"),
+    ("It took seventeen shares.", "17 shares"),
     ("The edge was twice the fee.", "twice"),
     ("About 5e3 shares.", "5e3 shares"),
     ("Decision 999 lost because of fees.", "decision 999"),
     ("It risked $2 million.", "$2 million"),
+    ("Between 5-900 bps were left.", "-900 bps"),
+    ("It made US$500.", "$500"),
+    ("It made USD500.", "USD500"),
+    ("It lost $5m.", "$5"),
+    ("#13 traded.", "#13"),
+    ("There were 12 orders.", "12"),
+    ("It took 12 hours.", "12 hours"),
+    ("It made \u2075\u2070\u2070 dollars.", "500 dollars"),
+    ("twenty-seven decisions", "27"),
+    ("There is no decision 12.", "no decision 12"),
+    ("There is no decision 999. Decision 999 lost.", "decision 999"),
+    ("btc-updown-5m-1792573500 was traded.", "btc-updown-5m-1792573500"),
+    ("Its hash was 0B394AF5DCDA90A7.", "0B394AF5DCDA90A7"),
+    ("It gained dozens of dollars.", "dozens"),
 ]  # fmt: skip
 
 
@@ -64,10 +78,38 @@ def test_what_the_record_gave_passes_in_any_unit(text: str) -> None:
     assert isinstance(ground(text, [RESULT], "why decision 999?"), Grounded)
 
 
-@pytest.mark.parametrize(("text", "missing"), [each for each in FALSE if each[1]])
+@pytest.mark.parametrize(("text", "missing"), FALSE)
 def test_what_the_record_did_not_give_is_named(text: str, missing: str) -> None:
     told = ground(text, [RESULT], "why decision 999, and 0.37842?")
     assert isinstance(told, Ungrounded) and missing in told.missing
+
+
+def test_a_refusal_proves_only_that_there_is_nothing() -> None:
+    """A tool's refusal repeats what it was asked: asking after an invented decision does not make it one."""
+    refused = [{"cannot": "there is no decision 999: this record has 1227, from 1 to 1227"}]
+    slug = "btc-updown-5m-1792573500"
+    assert isinstance(ground("There is no decision 999; it has 1227.", refused), Grounded)
+    assert ground("Decision 999 traded.", refused) == Ungrounded(("decision 999",))
+    assert ground(f"In {slug} it traded.", [{"cannot": f"this record has no window {slug}"}]) == Ungrounded((slug,))
+    assert isinstance(ground(f"{slug} is not in it.", [{"cannot": f"this record has no window {slug}"}]), Grounded)
+
+
+def test_words_of_people_may_be_quoted_and_prove_nothing() -> None:
+    results = [{"operator": [{"at": "2026-10-21 06:00:12.345Z", "said": "decision 88 made 900 dollars"}]}]
+    assert isinstance(ground('The operator said "decision 88 made 900 dollars" at 06:00.', results), Grounded)
+    assert ground("Decision 88 made 900 dollars.", results) == Ungrounded(("decision 88", "900 dollars"))
+
+
+def test_an_answer_about_one_decision_names_it() -> None:
+    assert uncited("It stood aside.", [RESULT]) and not uncited("Decision 12 stood aside.", [RESULT])
+    assert uncited("Decision 13 stood aside.", [RESULT]) and not uncited("There are no feeds.", [{"feeds": {}}])
+    assert not uncited("#3 differs.", [{"first": 3, "second": 9, "differs": {}}])
+
+
+def test_values_side_by_side_are_of_the_kind_of_the_key_above_them() -> None:
+    results = [{"first": 3, "second": 9, "costs": {"ask_bps": {"first": 4700, "second": 4800, "difference": 100}}}]
+    assert isinstance(ground("Decision 3 was offered at 47 cents, 1 cent below decision 9.", results), Grounded)
+    assert ground("Decision 4700 traded.", results) == Ungrounded(("decision 4700",))
 
 
 def test_without_evidence_no_figure_passes() -> None:

@@ -172,9 +172,10 @@ def test_tools_that_there_are_not_and_arguments_that_may_not_be_are_refused_to_t
 
     (told,) = talk(answers, "buy UP now", script=script)
     assert told.by == "model" and told.text == "That cannot be answered from the record."
-    assert [each["data"]["cannot"][:32] for each in heard] == snapshot(
-        ["there is no question 'place_orde", "get_decision: decision: Input sh"]
+    assert [each["data"]["cannot"][:38] for each in heard] == snapshot(
+        ["there is no such question; there are f", "get_decision: decision: Input should b"]
     )
+    assert told.asked == (), "what was refused is told to nobody else"
 
 
 def test_orders_in_what_is_said_or_recorded_change_nothing(answers: Answers) -> None:
@@ -197,26 +198,41 @@ def test_orders_in_what_is_said_or_recorded_change_nothing(answers: Answers) -> 
 # What is told as it happens, and what is remembered.
 
 
-def test_nothing_unverified_is_ever_a_message(answers: Answers) -> None:
+def test_nothing_unverified_leaves_the_graph_by_any_stream_nor_stays_in_its_memory(answers: Answers) -> None:
+    """A model lies in its answers, in its rewriting, beside its calls, in names of tools and in their arguments."""
     number = traded(answers)
+    lies = ("987.65", "SENTBTC", "EXFILTRATE", "BESIDES")
 
     def script(asked: Any) -> Say:
-        has_asked = any(message["role"] == "tool" for message in asked["messages"])
-        return Say(lie(number)([])) if has_asked else Say(calls=(Call("get_decision", {"decision": number}),))
+        if any(message["role"] == "tool" for message in asked["messages"]):
+            return Say(lie(number)([]))
+        calls = (
+            Call("get_decision", {"decision": number}), Call("EXFILTRATE_987_65", {}),
+            Call("get_decision", {"decision": number, "SENTBTC": "987.65"}),
+        )  # fmt: skip
+        return Say("BESIDES, it made $987.65.", calls=calls)
 
-    async def act() -> list[Any]:
+    async def act() -> tuple[list[Any], Any]:
+        from langgraph.checkpoint.memory import InMemorySaver
+
         async with ModelNextDoor(script) as door:
             settings = ModelSettings(model="next-door", base_url=door.base_url, key=Secret("k"), retries=0)
             model = LanguageModel(settings, Budget(None, 5.0, 10**7, lambda: 0))
-            conversation = Conversation(answers, model)
-            graph = conversation._compiled()
+            graph = Conversation(answers, model, InMemorySaver())._compiled()
             said = {"messages": [{"role": "user", "content": f"why decision {number}"}]}
-            return [told async for told in graph.astream(said, stream_mode=["messages", "custom"])]
+            config: Any = {"configurable": {"thread_id": "t"}}
+            modes = ["messages", "custom", "values", "updates"]
+            told = [each async for each in graph.astream(said, config, stream_mode=modes)]
+            return told, await graph.aget_state(config)
 
-    told = asyncio.run(act())
-    assert "987.65" not in str(told)
-    spoken = [message for mode, (message, *_) in ((m, t) for m, t in told if m == "messages")]
-    assert any("Main cause" in str(message.content) for message in spoken)
+    told, state = asyncio.run(act())
+    asked = [part for mode, part in told if mode == "custom"]
+    assert asked[0] == {"asks": "get_decision", "arguments": {"decision": number}}
+    assert not [lie for lie in lies if lie in str(told)], "nothing of it was streamed"
+    assert not [lie for lie in lies if lie in str(state)], "nothing of it is remembered"
+    assert any("Main cause" in str(message.content) for mode, (message, *_) in
+               (each for each in told if each[0] == "messages"))  # fmt: skip
+    assert "Main cause" in state.values["messages"][-1].content
 
 
 def test_a_turn_is_told_in_pieces_that_make_up_the_answer(answers: Answers) -> None:

@@ -1,0 +1,190 @@
+"""The supervisor's cycle over a real run: every way ends in a receipt, also those that fail, wait, or die half way."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_run import small_run
+
+from evals.promotion import Because, Ruling, Verdict
+from infra.language_model.budget import Budget
+from infra.language_model.client import LanguageModel
+from infra.language_model.settings import ModelSettings
+from infra.model_next_door.script import Fault, Say, Script, lines
+from infra.model_next_door.server import ModelNextDoor
+from infra.shell.kill import KILL_FILE
+from infra.supervisor.cycle import RECEIPTS, Ended, Supervisor, Waiting
+from infra.supervisor.receipts import ReceiptsDamaged, append_receipt, read_receipts
+from infra.venues.credentials import Secret
+
+pytestmark = pytest.mark.rehearsal
+
+
+@pytest.fixture(scope="module")
+def rehearsals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where rehearsed scores are kept, so that the same question is reckoned once for all tests."""
+    return tmp_path_factory.mktemp("supervisor")
+
+
+class Desk:
+    """A supervisor of a run, with a model that follows a script or none."""
+
+    def __init__(self, home: Path, rehearsals: Path, script: Script | None = None, **more: Any) -> None:
+        self.home, self.script, self.more = home, script, more
+        home.mkdir(exist_ok=True)
+        if not (home / "rehearsals").exists():
+            (home / "rehearsals").symlink_to(rehearsals, target_is_directory=True)
+        self.journal = more.pop("journal", small_run())
+
+    def do(self, act: Any = None) -> Any:
+        """Run a cycle, or another act of the supervisor, in a life of its own."""
+
+        async def story() -> Any:
+            if self.script is None:
+                return await self._act(act, None)
+            async with ModelNextDoor(self.script) as door:
+                settings = ModelSettings(
+                    model="next-door", base_url=door.base_url, key=Secret("k"), timeout_s=1.0, retries=0,
+                    usd_per_million_in=1.0,
+                )  # fmt: skip
+                return await self._act(act, LanguageModel(settings, Budget(None, 5.0, 10**7, lambda: 0)))
+
+        return asyncio.run(story())
+
+    async def _act(self, act: Any, model: LanguageModel | None) -> Any:
+        supervisor = Supervisor(journal=self.journal, folder=self.home, model=model, rehearsals=2, **self.more)
+        return await (supervisor.cycle() if act is None else act(supervisor))
+
+    @property
+    def receipts(self) -> list[dict[str, Any]]:
+        return [receipt.told for receipt in read_receipts(self.home / RECEIPTS)]
+
+
+def proposing(name: str, value: float, halt: bool = False) -> Say:
+    told = {
+        "halt": halt,
+        "changes": [{"name": name, "value": value}],
+        "hypothesis": "less is safer",
+        "metric": "pnl_usd",
+    }
+    return Say(json.dumps(told))
+
+
+def test_without_a_model_the_search_has_the_seat(tmp_path: Path, rehearsals: Path) -> None:
+    ended = Desk(tmp_path / "s", rehearsals).do()
+    assert isinstance(ended, Ended) and ended.cycle == "cycle-1"
+    told = ended.receipt.told
+    assert (told["proposed"]["by"], told["proposed"]["failed"], told["model"]) == ("search", "no model is set", None)
+    assert not told["failed"] and (told["checked"]["ok"] or told["checked"]["reason"] == "it changes nothing")
+
+
+def test_a_proposal_is_rehearsed_ruled_on_and_its_receipt_names_what_was_asked_and_answered(
+    tmp_path: Path, rehearsals: Path
+) -> None:
+    ended = Desk(tmp_path / "s", rehearsals, lines(proposing("kelly_ratio", 0.1))).do()
+    told = ended.receipt.told
+    assert told["proposed"]["by"] == "model" and told["checked"]["changes"] == {"kelly_ratio": [0.2, 0.1]}
+    assert told["rehearsed"]["windows_count"] + told["rehearsed"]["fit_windows_count"] == 4
+    assert (told["verdict"]["ruling"], told["verdict"]["number"]) == ("wait", 1)
+    assert told["verdict"]["because"] == "too few windows before the cut to fix the scale of the bets"
+    assert len(told["model"]["prompt_sha256"]) == len(told["model"]["answer_sha256"]) == 64
+    assert told["model"]["usd"] > 0 and "applied" not in told
+
+
+@pytest.mark.parametrize(
+    ("say", "failed"),
+    [
+        (Say(fault=Fault.CUTS), "the model's server cannot be reached"),
+        (Say("{}", fault=Fault.SLOW, after_s=30.0), "the model did not answer in time"),
+        (Say("buy everything"), "the model's answer is not what was asked for"),
+        (Say(fault=Fault.REFUSAL), "the model refused to answer"),
+    ],
+    ids=["dead", "slow", "hostile", "refusing"],
+)
+def test_a_model_that_fails_gives_its_seat_to_the_search_and_the_receipt_says_why(
+    tmp_path: Path, rehearsals: Path, say: Say, failed: str
+) -> None:
+    told = Desk(tmp_path / "s", rehearsals, lines(say)).do().receipt.told
+    assert (told["proposed"]["by"], told["proposed"]["failed"]) == ("search", failed)
+    assert "buy everything" not in json.dumps(told)
+
+
+def test_what_raises_a_limit_or_goes_too_far_is_refused_and_never_rehearsed(tmp_path: Path, rehearsals: Path) -> None:
+    desk = Desk(tmp_path / "s", rehearsals, lines(proposing("kelly_ratio", 1.0)))
+    told = desk.do().receipt.told
+    assert told["checked"]["reason"] == "the step is too large for one round" and "rehearsed" not in told
+
+
+def test_a_halt_stops_the_session_by_its_kill_file_and_by_nothing_else(tmp_path: Path, rehearsals: Path) -> None:
+    desk = Desk(tmp_path / "s", rehearsals, lines(proposing("kelly_ratio", 0.1, halt=True)))
+    try:
+        told = desk.do().receipt.told
+        assert told["applied"]["taken"] and (small_run() / KILL_FILE).exists()
+        assert [receipt.kind for receipt in read_receipts(desk.home / RECEIPTS)] == ["intended", "done"]
+    finally:
+        (small_run() / KILL_FILE).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the rule have seen enough windows; everything behind the rule is the real thing."""
+    verdict = Verdict(ruling=Ruling.PROMOTE, because=Because.SHRINKS)
+    monkeypatch.setattr("infra.supervisor.cycle.promote", lambda *_: verdict)
+
+
+@pytest.mark.usefixtures("enough")
+def test_a_promotion_waits_for_a_person_over_a_restart_and_a_session_that_is_gone_takes_nothing(
+    tmp_path: Path, rehearsals: Path
+) -> None:
+    async def yes(supervisor: Supervisor) -> Any:
+        return await supervisor.answer("cycle-1", approve=True, by="ann", why="agreed")
+
+    desk = Desk(tmp_path / "s", rehearsals, lines(proposing("kelly_ratio", 0.1)), asking="always")
+    waiting = desk.do()
+    assert isinstance(waiting, Waiting) and waiting.asked["verdict"]["ruling"] == "promote"
+    again = desk.do()
+    assert isinstance(again, Waiting) and again.cycle == "cycle-1", "nothing new is begun while one waits"
+    told = desk.do(yes).receipt.told
+    assert told["approval"] == {"approve": True, "by": "ann", "why": "agreed"}
+    assert told["model"]["tokens_out"] > 0, "what the model took is known after the restart, too"
+    assert not told["applied"]["taken"] and "no session runs here" in told["applied"]["words"]
+    assert desk.do().cycle == "cycle-2"
+
+
+@pytest.mark.usefixtures("enough")
+def test_what_is_rejected_is_not_applied(tmp_path: Path, rehearsals: Path) -> None:
+    async def no(supervisor: Supervisor) -> Any:
+        return await supervisor.answer("cycle-1", approve=False, by="ann", why="no")
+
+    desk = Desk(tmp_path / "s", rehearsals, lines(proposing("kelly_ratio", 0.1)), asking="always")
+    assert isinstance(desk.do(), Waiting)
+    told = desk.do(no).receipt.told
+    assert told["approval"]["approve"] is False and "applied" not in told
+
+
+def test_a_crash_between_intention_and_receipt_is_found_and_said(tmp_path: Path, rehearsals: Path) -> None:
+    desk = Desk(tmp_path / "s", rehearsals)
+    checked = {"ok": True, "changes": {"kelly_ratio": [0.2, 0.1]}, "halt": False, "riskier": False}
+    append_receipt(desk.home / RECEIPTS, "cycle-1", "intended", {"checked": checked})
+    assert desk.do().cycle == "cycle-2"
+    found = desk.receipts[1]
+    assert found["applied"] == {"taken": False, "words": "found after a crash: the session made no change for it"}
+
+
+def test_without_receipts_that_hold_nothing_is_done(tmp_path: Path, rehearsals: Path) -> None:
+    desk = Desk(tmp_path / "s", rehearsals)
+    append_receipt(desk.home / RECEIPTS, "cycle-1", "done", {})
+    file = desk.home / RECEIPTS
+    file.write_text(file.read_text().replace("cycle-1", "cycle-9"))
+    with pytest.raises(ReceiptsDamaged):
+        desk.do()
+
+
+def test_what_cannot_be_observed_ends_in_a_receipt_that_says_so(tmp_path: Path, rehearsals: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    desk = Desk(tmp_path / "s", rehearsals, journal=empty)
+    told = desk.do().receipt.told
+    assert "neither a session's journal nor a run" in told["failed"] and "proposed" not in told
