@@ -187,8 +187,6 @@ def _wrongs(outputs: Plain, inputs: Plain) -> list[str]:
         if bound.limit and not shrinks:
             found.append(f"{name} raises a limit")
         far = max(STEP_SHARE_MOST * (bound.high - bound.low), 1.0 if isinstance(before, int) else 0.0)
-        if not shrinks and (
-            abs(after - before) > far + 1e-12 or inputs.get("stale") or inputs.get("changed") == name
-        ):
+        if not shrinks and (abs(after - before) > far + 1e-12 or inputs.get("stale") or inputs.get("changed") == name):
             found.append(f"{name} goes too far or too soon")
     return found

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from infra.proofs import llm_isolation
-from infra.proofs.llm_isolation import ARMS, Turn, judged
+from infra.proofs.llm_isolation import Turn, judged
+from infra.proofs.llm_talkers import ARMS
 from infra.proofs.traces import Timed
 from state.units import NS_PER_S
 
