@@ -143,6 +143,11 @@ CLAIMS: Final[dict[str, Claim]] = {
         where="infra.proofs.traces:prove_traces",
         needed=False,
     ),
+    "llm-isolation": Claim(
+        claim="with its language model dead, slow or hostile the desk decides the same, as quickly",
+        where="infra.proofs.llm_isolation:prove_llm_isolation",
+        needed=False,
+    ),
     "bad-input": Claim(
         claim="bad input is refused in one clear line with a non-zero exit, and nothing is lost",
         where="infra.proofs.bad_input:prove_bad_input",
