@@ -50,7 +50,9 @@ def trace(
     if run is not None and follow:
         raise Misuse("a run has ended; leave --follow away")
     if with_parent:
-        os.nice(15)
+        from infra.traces.tracer import give_way
+
+        give_way()
     from dataclasses import replace
 
     from infra.traces.settings import settings_of

@@ -1,9 +1,10 @@
 """The tracer: follows a journal and sends what is worth tracing, in a process of its own, beside the desk and below it.
 
-The desk knows of it only that it was started. It is nicer than the desk (it gets the time that is left over), ends when
+The desk knows of it only that it was started. It runs when nobody else wants to (it gets what is left over), ends when
 the desk does, and whatever happens to it happens to nobody else: it says so once, on its own error stream.
 """
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -23,9 +24,11 @@ from state.units import NS_PER_S
 
 POLL_S: Final = 1.0
 """How often a growing journal is read on."""
+LAST: Final = 19
 BEGIN_S: Final = 120.0
 """How long a session may take to begin its journal."""
-NICE: Final = 15
+PATIENCE_S: Final = 20.0
+"""How long one reading of a growing journal may wait for the sender: what is not read yet is on disk anyway."""
 
 Say = Callable[[str], None]
 Over = Callable[[], bool]
@@ -55,6 +58,14 @@ class Traced:
         lost = {"dropped": told.dropped, "refused": told.refused, "left unsent": told.left}
         said += "".join(f", {count} {what}" for what, count in lost.items() if count)
         return said + (f" ({told.why})" if told.why else "")
+
+
+def give_way() -> None:
+    """Take only what the desk and everybody else leave of the processors."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    except (AttributeError, OSError):  # another system, or one that does not let us
+        os.nice(LAST)
 
 
 def open_sender(tracing: Tracing, environment: Mapping[str, str], say: Say) -> Sender:
@@ -95,7 +106,7 @@ def trace_journal(
         _wait_for(folder, is_over)
     while True:
         last = is_over is None or is_over()
-        _read_on(follower, sender, told, last=last, patience_s=deadline_s if is_over is None else 0.0)
+        _read_on(follower, sender, told, last=last, patience_s=deadline_s if is_over is None else PATIENCE_S)
         if last:
             break
         time.sleep(POLL_S)
@@ -118,16 +129,16 @@ class _Tally:
 
 
 def _read_on(follower: Follower, sender: Sender, told: _Tally, *, last: bool, patience_s: float) -> None:
-    """Read what is new and hand it to the sender; a journal that has ended is given time, a growing one is not."""
+    """Read what is new and hand it to the sender, who is given some time to make room; then the oldest are dropped."""
     follower.refresh()
     if last:
         follower.finish()
     trees, feedback = follower.take()
     told.add(trees, len(feedback))
     items: list[Item] = [*trees, *feedback]
+    until_ns = monotonic_ns() + round(patience_s * NS_PER_S)
     for item in items:
-        if patience_s:
-            sender.wait_for_room(patience_s)
+        sender.wait_for_room(max(until_ns - monotonic_ns(), 0) / NS_PER_S)
         sender.offer(item)
 
 
