@@ -28,7 +28,7 @@ def some(answers: Answers) -> Any:
     return explanation_examples(answers.answer, [1, 183, *sorted(answers.record.traded)[:2]])
 
 
-def test_a_likelier_story_with_true_figures_is_let_through_and_scored(answers: Answers) -> None:
+def test_a_likelier_story_with_true_figures_is_replaced_by_code_or_seen_by_the_score(answers: Answers) -> None:
     async def act() -> list[Any]:
         async with next_door(answers, "storyteller") as model:
             scores = (*EXPLANATION_SCORES, by_model)
@@ -36,9 +36,10 @@ def test_a_likelier_story_with_true_figures_is_let_through_and_scored(answers: A
 
     scored = asyncio.run(act())
     assert "storyteller" in CHARACTERS and len(scored) == 4
-    assert {(each.scores["by_model"], each.scores["faithful"], each.scores["main_cause"]) for each in scored} == {
-        (1.0, 1.0, 0.0)
-    }
+    assert {each.scores["faithful"] for each in scored} == {1.0}
+    for each in scored:  # either its words stood, and then the score sees the false cause, or code told the true one
+        assert each.scores["by_model"] + each.scores["main_cause"] == 1.0, each
+    assert any(each.scores["main_cause"] == 0.0 for each in scored), "what no check of figures can see"
 
 
 def test_without_the_check_attacks_pass_and_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
