@@ -141,7 +141,11 @@ def test_a_recorded_name_is_fetched_again_on_the_same_thread_and_a_pasted_view_w
     last = int(view_of().close_ns) - 1
     late = view_of(now_ns=last, book_seen_ns=last, nowcast_seen_ns=last)
     shelf = {"late": as_dict(late), "fires": as_dict(view_of())}
-    desk = build(lambda name: shelf[name]).compile(InMemorySaver())
+
+    async def recall(name: str) -> dict[str, Any]:
+        return {"market": shelf[name]}
+
+    desk = build(recall).compile(InMemorySaver())
     thread: Any = {"configurable": {"thread_id": "one"}}
 
     async def reasons() -> list[int]:
