@@ -17,7 +17,7 @@ export UV_LINK_MODE := copy
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo venue paper record realism generate test rehearse lint check fix bench prove backtest replay report graph step studio clean
+.PHONY: help setup demo venue paper record realism generate test rehearse lint check fix bench prove evals backtest replay report graph step studio clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ backtest: $(READY) ## run the desk over recordings; DATA="folder folder"
 replay: $(READY) ## prove a journal: same events, same decisions; JOURNAL=folder
 	$(UPDOWN) replay $(JOURNAL) $(ARGS)
 
+evals: $(READY) ## score what the agents say; MODEL=name and BASE_URL=address put a model of yours to the test
+	$(UPDOWN) evals $(if $(MODEL),--model $(MODEL)) $(if $(BASE_URL),--base-url $(BASE_URL)) $(ARGS)
+
 report: $(READY) ## write the report of a run as one HTML page
 	$(UPDOWN) report $(ARGS)
 
@@ -101,7 +104,7 @@ step: $(READY) ## step through one decision, stage by stage; DECISION=number
 studio: export LANGGRAPH_CLI_NO_ANALYTICS := 1
 studio: export LANGGRAPH_NO_VERSION_CHECK := true
 studio: export LANGSMITH_TRACING := false
-studio: $(READY) ## serve the desk to LangGraph Studio on this machine only (the first switch must be exported, not in .env)
+studio: $(READY) ## serve desk, supervisor and chat to LangGraph Studio on this machine only; UPDOWN_STUDIO_RECORD=folder names a record
 	.venv/bin/langgraph dev --allow-blocking --host 127.0.0.1 --port $(PORT) --no-browser --n-jobs-per-worker 10 $(ARGS)
 
 clean: ## remove what was made: environment, caches, compiled code; var/ stays
