@@ -102,7 +102,7 @@ studio: export LANGGRAPH_CLI_NO_ANALYTICS := 1
 studio: export LANGGRAPH_NO_VERSION_CHECK := true
 studio: export LANGSMITH_TRACING := false
 studio: $(READY) ## serve the desk to LangGraph Studio on this machine only (the first switch must be exported, not in .env)
-	.venv/bin/langgraph dev --host 127.0.0.1 --port $(PORT) --no-browser --n-jobs-per-worker 10 $(ARGS)
+	.venv/bin/langgraph dev --allow-blocking --host 127.0.0.1 --port $(PORT) --no-browser --n-jobs-per-worker 10 $(ARGS)
 
 clean: ## remove what was made: environment, caches, compiled code; var/ stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .langgraph_api

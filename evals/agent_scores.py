@@ -1,7 +1,8 @@
 """Scores of what the agents say, in LangSmith's shapes: examples, a target, evaluators, and a table with intervals.
 
-An example has `inputs` and `reference_outputs`; a target turns inputs into outputs; an evaluator gives `{"key",
-"score"}` with a score from 0 to 1. They run here with no upload and no account.
+An example has `inputs` and `reference_outputs`; a target turns inputs into outputs; an evaluator takes `outputs` and
+`reference_outputs`, by these names, and gives `{"key", "score"}` with a score from 0 to 1. They run
+here with no upload and no account.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -44,38 +45,38 @@ REFUSALS = (
 """How an answer says that there is none."""
 
 
-def faithful(outputs: Plain, _: Plain) -> dict[str, Any]:
+def faithful(outputs: Plain, reference_outputs: Plain) -> dict[str, Any]:
     """Say whether every figure and name of the answer stands in what the record answered."""
     told = ground(str(outputs["answer"]), list(outputs["results"]), str(outputs.get("question", "")))
     missing = list(told.missing) if isinstance(told, Ungrounded) else []
     return {"key": "faithful", "score": float(not missing), "comment": ", ".join(missing)[:200]}
 
 
-def main_cause(outputs: Plain, reference: Plain) -> dict[str, Any]:
+def main_cause(outputs: Plain, reference_outputs: Plain) -> dict[str, Any]:
     """Say whether the named main cause is the coded one."""
-    return {"key": "main_cause", "score": float(_has(outputs, str(reference["main_cause"])))}
+    return {"key": "main_cause", "score": float(_has(outputs, str(reference_outputs["main_cause"])))}
 
 
-def complete(outputs: Plain, reference: Plain) -> dict[str, Any]:
+def complete(outputs: Plain, reference_outputs: Plain) -> dict[str, Any]:
     """Give the share of what an explanation must tell that it tells."""
     text = str(outputs["answer"])
-    told = [_has(outputs, word) for word in reference.get("words", ())]
-    told += [says(text, key, value) for key, value in reference.get("facts", {}).items()]
+    told = [_has(outputs, word) for word in reference_outputs.get("words", ())]
+    told += [says(text, key, value) for key, value in reference_outputs.get("facts", {}).items()]
     return {"key": "complete", "score": float(np.mean(told)) if told else 1.0}
 
 
-def right(outputs: Plain, reference: Plain) -> dict[str, Any]:
+def right(outputs: Plain, reference_outputs: Plain) -> dict[str, Any]:
     """Say whether a question is answered: every fact and word that was asked for, or that it cannot be answered."""
     text = str(outputs["answer"])
-    if reference.get("cannot"):
+    if reference_outputs.get("cannot"):
         refused = any(word in text.lower() for word in REFUSALS)
-        return {"key": "right", "score": float(refused and faithful(outputs, reference)["score"] == 1.0)}
-    facts = all(says(text, key, value) for key, value in reference.get("facts", {}).items())
-    words = all(_has(outputs, word) for word in reference.get("words", ()))
+        return {"key": "right", "score": float(refused and faithful(outputs, reference_outputs)["score"] == 1.0)}
+    facts = all(says(text, key, value) for key, value in reference_outputs.get("facts", {}).items())
+    words = all(_has(outputs, word) for word in reference_outputs.get("words", ()))
     return {"key": "right", "score": float(facts and words)}
 
 
-def by_model(outputs: Plain, _: Plain) -> dict[str, Any]:
+def by_model(outputs: Plain, reference_outputs: Plain) -> dict[str, Any]:
     """Say whether the model's own words were the answer, and not code in its place."""
     return {"key": "by_model", "score": float(outputs.get("by") == "model")}
 

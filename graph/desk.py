@@ -8,7 +8,7 @@ Values are records. A run that starts from plain dicts (Studio, a recorded view 
 exact for every number; a run that starts from live rows stays in rows.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from itertools import pairwise
 from typing import Any, Final, TypedDict
 
@@ -56,11 +56,13 @@ class DeskState(DeskInput, total=False):
     mandate: Value
 
 
+Recall = Callable[[str], Awaitable[Mapping[str, Value]]]
+"""Gives what was recorded under a name: `market`, and `params` where they are not the defaults."""
 Node = Callable[[DeskState], Coroutine[Any, Any, dict[str, Value]]]
 Desk = CompiledStateGraph[DeskState, None, DeskInput, DeskState]
 
 
-def build(recall: Callable[[str], Value] | None = None) -> "StateGraph[DeskState, None, DeskInput, DeskState]":
+def build(recall: Recall | None = None) -> "StateGraph[DeskState, None, DeskInput, DeskState]":
     """Lay out the desk from the stage table: agents between `look` and `fuse`, a way out behind every gate.
 
     With `recall`, a first node fetches the view that `recorded` names; without a name the given view stands.
@@ -131,13 +133,13 @@ def _node(stage: Stage) -> Node:
     return work
 
 
-def _recall(recall: Callable[[str], Value]) -> Node:
+def _recall(recall: Recall) -> Node:
     async def work(state: DeskState) -> dict[str, Value]:
         name = state.get("recorded", "")
         if not name and state.get("market") is not None:
             return {}
         # The name is used up: a thread keeps its state, and the next run on it may paste a view instead.
-        return {"market": recall(name), "recorded": ""}
+        return {**await recall(name), "recorded": ""}
 
     work.__doc__ = "Fetch the recorded view that was named."
     return work

@@ -13,6 +13,8 @@ Plain = dict[str, Any]
 Ask = Callable[[str, Plain], Plain]
 
 _FIGURE: Final = re.compile(r"\d+\.\d+")
+_CAUSE: Final = re.compile(r"(Main cause: |stood aside at the gate \w+: )[^\n]*?\.(?=\s|$)")
+_STORY: Final = "the market's momentum was strong."
 _AGAIN: Final = "no tool's answer of this turn"
 
 
@@ -31,13 +33,18 @@ def curt(ask: Ask) -> Script:
     return _character(ask, lambda words: " ".join(words.split()[:2]).rstrip("(;:,") + ", so the record says.")
 
 
+def storyteller(ask: Ask) -> Script:
+    """Ask, keep every figure, and put a likelier story in the place of the coded cause: no check of figures sees it."""
+    return _character(ask, lambda words: _CAUSE.sub(lambda found: found[1] + _STORY, words))
+
+
 def idle(_: Ask) -> Script:
     """Ask nothing, and say what may be true of anything."""
     return lambda asked: Say("Probably because the market was quiet. I am confident that this was the right decision.")
 
 
 CHARACTERS: Final[dict[str, Callable[[Ask], Script]]] = {
-    "honest": honest, "lying": lying, "curt": curt, "idle": idle,
+    "honest": honest, "lying": lying, "curt": curt, "storyteller": storyteller, "idle": idle,
 }  # fmt: skip
 
 

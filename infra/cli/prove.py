@@ -128,6 +128,11 @@ CLAIMS: Final[dict[str, Claim]] = {
         where="infra.proofs.demo_replay:prove_demo_replay",
         needed=False,
     ),
+    "studio": Claim(
+        claim="langgraph dev serves desk, supervisor and chat offline, and its desk decides as the compiled core does",
+        where="infra.proofs.studio:prove_studio",
+        needed=False,
+    ),
     "agent-evals": Claim(
         claim="no figure in any explanation is absent from its record, and the scores tell speakers apart",
         where="infra.proofs.agent_evals:prove_agent_evals",
@@ -136,6 +141,11 @@ CLAIMS: Final[dict[str, Claim]] = {
     "traces": Claim(
         claim="traces of a demo arrive whole, with tags and feedback, and leave the desk's latency as it was",
         where="infra.proofs.traces:prove_traces",
+        needed=False,
+    ),
+    "llm-isolation": Claim(
+        claim="with its language model dead, slow or hostile the desk decides the same, as quickly",
+        where="infra.proofs.llm_isolation:prove_llm_isolation",
         needed=False,
     ),
     "bad-input": Claim(

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -31,6 +32,8 @@ ANSWER_CHARS: Final = 20_000
 PROMPT_CHARS: Final = 200_000
 CHARS_PER_TOKEN: Final = 3
 """For what is set aside before a call; text of figures has fewer characters a token than prose."""
+OPENAI_URL: Final = "https://api.openai.com/v1"
+"""Always said: a variable of another tool (OPENAI_BASE_URL) must not send our key elsewhere."""
 UNHEARD: Final[Any] = {"tags": ["nostream"], "callbacks": []}
 """A graph that asks streams nothing of it: what a model says is a draft until it has been checked."""
 FAILURES_MOST: Final = 3
@@ -104,11 +107,10 @@ class LanguageModel:
             "json_schema": {"name": schema.__name__, "schema": strict_schema(schema), "strict": True},
         }
         said, usage = await self._ask(messages, response_format=strict)
-        try:
+        with suppress(ValidationError):  # it carries the model's words, so ours is raised outside of it
             return schema.model_validate_json(_text_of(said)).model_dump(mode="json"), usage
-        except ValidationError:
-            self._failed()
-            raise Unanswered(Why.MALFORMED) from None
+        self._failed()
+        raise Unanswered(Why.MALFORMED)
 
     async def reply(
         self, messages: "Sequence[BaseMessage]", tools: Sequence[Mapping[str, Any]] = ()
@@ -197,10 +199,18 @@ class LanguageModel:
 
             told = self.settings
             self._chat = ChatOpenAI(
-                model=told.model, api_key=SecretStr(told.key.reveal()), base_url=told.base_url, timeout=told.timeout_s,
-                max_retries=told.retries, use_responses_api=False, max_completion_tokens=ANSWER_TOKENS,
-                temperature=0.0, n=1, streaming=False, stream_usage=False,
-            )  # fmt: skip
+                model=told.model,
+                api_key=SecretStr(told.key.reveal()),
+                base_url=told.base_url or OPENAI_URL,
+                timeout=told.timeout_s,
+                max_retries=told.retries,
+                use_responses_api=False,
+                max_completion_tokens=ANSWER_TOKENS,
+                temperature=0.0,
+                n=1,
+                streaming=False,
+                stream_usage=False,
+            )
         return self._chat
 
     def _usage(self, prompt: str, said: "AIMessage", tokens_in: int, began_ns: int) -> Usage:

@@ -97,7 +97,10 @@ class ModelNextDoor:
         while not self._over.is_set():
             await self._wait(TRICKLE_S)
             if say.fault is Fault.TRICKLES:
-                await response.write(b" ")
+                try:
+                    await response.write(b" ")
+                except ConnectionResetError:  # whoever asked has gone
+                    break
         return response
 
     async def _stream(self, request: web.Request, say: Say, asked: Asked) -> web.StreamResponse:

@@ -183,19 +183,23 @@ class Supervisor:
     # The doors.
 
     async def _observe(self) -> Plain:
-        from infra.record.opening import NothingRecorded, open_record
-
-        try:
-            if self._record is None:
-                self._record = await asyncio.to_thread(open_record, self.journal)
-            left = self.model is None or self.model.budget.left()
-            digest = await asyncio.to_thread(
-                digest_of, self._record, self.receipts, budget_left=left, now_ns=self._market_ns()
-            )
-        except NothingRecorded as error:
-            raise _Broken(str(error)) from error
+        record = await self._opened()
+        left = self.model is None or self.model.budget.left()
+        digest = await asyncio.to_thread(
+            digest_of, record, self.receipts, budget_left=left, now_ns=self._market_ns()
+        )  # fmt: skip
         kept: Plain = json.loads(json.dumps(digest, default=str))
         return kept
+
+    async def _opened(self) -> Any:
+        from infra.record.opening import NothingRecorded, open_record
+
+        if self._record is None:
+            try:
+                self._record = await asyncio.to_thread(open_record, self.journal)
+            except NothingRecorded as error:
+                raise _Broken(str(error)) from error
+        return self._record
 
     def _market_ns(self) -> int:
         """Give the market's time as the record knows it: a session at twenty times has a clock of its own."""
@@ -239,9 +243,9 @@ class Supervisor:
         }
 
     async def _rehearse(self, changes: Mapping[str, Any]) -> Plain:
-        assert self._record is not None, "a cycle observes before it rehearses"
         began_ns = now_ns()
-        digest = {"params": as_dict(self._record.params[-1].params)}
+        record = await self._opened()
+        digest = {"params": as_dict(record.params[-1].params)}
         async with await self._rehearsal(digest) as rehearsal:
             try:
                 self._figures = await rehearsal.rehearse({name: after for name, (_, after) in changes.items()})

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from desk_views import bytes_of, decided, fill_view
 
-from infra.studio import RECORDED, UnknownView, desk, recall
+from infra.studio import RECORDED, UnknownView, desk, recorded_view
 from state.desk import Mandate
 from state.reasons import Gate, Reason
 from state.records import as_dict, from_dict
@@ -31,7 +31,7 @@ NAMED = {
 
 @pytest.mark.parametrize("name", NAMED)
 def test_a_recorded_view_ends_in_the_mandate_that_its_name_says(name: str) -> None:
-    view = fill_view(recall(name))
+    view = fill_view(recorded_view(name))
     assert as_dict(view) == RECORDED[name]
     mandate = decided(view).mandate
     assert (mandate.gate_code, mandate.reason_code) == NAMED[name]
@@ -46,7 +46,7 @@ def test_a_recorded_view_ends_in_the_mandate_that_its_name_says(name: str) -> No
 def test_there_is_no_other_recorded_view_and_an_unknown_name_lists_them() -> None:
     assert set(RECORDED) == set(NAMED)
     with pytest.raises(UnknownView, match="no recorded view 'fire'; there are book-stale, edge-thin, fires"):
-        recall("fire")
+        recorded_view("fire")
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +96,10 @@ def _client(address: str) -> Any:
 
 def test_the_server_offers_the_desk_and_gives_the_fused_mandate(server: str) -> None:
     client = _client(server)
-    assert [each["graph_id"] for each in client.assistants.search()] == ["desk"]
+    assert {each["graph_id"] for each in client.assistants.search()} == {"desk", "supervisor", "chat"}
     for name in NAMED:
         answer = client.runs.wait(None, "desk", input={"recorded": name})
-        assert answer["mandate"] == as_dict(decided(fill_view(recall(name))).mandate)
+        assert answer["mandate"] == as_dict(decided(fill_view(recorded_view(name))).mandate)
 
 
 def test_the_server_streams_the_steps_by_their_names(server: str) -> None:

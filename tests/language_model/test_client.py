@@ -65,7 +65,7 @@ class Stage:
                 return await self.model.structured("Be brief.", "What is it worth?", Shape)
             return await self.model.reply([HumanMessage("What is it worth?")], [TOOL])
         except Unanswered as error:
-            assert KEY not in str(error) and error.__cause__ is None
+            assert KEY not in str(error) and error.__cause__ is None and error.__context__ is None
             return error.reason
 
 
