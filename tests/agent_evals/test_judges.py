@@ -36,9 +36,9 @@ def test_a_likelier_story_with_true_figures_is_let_through_and_scored(answers: A
 
     scored = asyncio.run(act())
     assert "storyteller" in CHARACTERS and len(scored) == 4
-    assert {(each.scores["by_model"], each.scores["faithful"], each.scores["main_cause"]) for each in scored} == {
-        (1.0, 1.0, 0.0)
-    }
+    found = {(each.scores["by_model"], each.scores["faithful"], each.scores["main_cause"]) for each in scored}
+    # A "main cause" that is not the coded one is caught; the same story without these words is let through.
+    assert found == {(1.0, 1.0, 0.0), (0.0, 1.0, 1.0)}
 
 
 def test_without_the_check_attacks_pass_and_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
