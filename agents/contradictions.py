@@ -86,6 +86,9 @@ def contradictions(text: str, results: Sequence[Any]) -> tuple[str, ...]:
             continue
         if len(mine) == 1 and mine[0] in facts and not facts[mine[0]].is_run_again:
             found += _against(sentence, mine[0], facts[mine[0]])
+            cause = facts[mine[0]].main_cause or ""
+            if _MAIN_CAUSE.search(sentence) and cause.lower() not in text.lower():
+                found.append(f"the main cause of decision {mine[0]}")
         elif not named and profit is not None and not facts:
             found += _of_profit(sentence, "the desk", profit)
     found += _reasons(text, results)
@@ -138,8 +141,6 @@ def _against(sentence: str, number: int, facts: _Facts) -> Iterator[str]:
         yield from _of_profit(sentence, f"decision {number}", facts.profit_usd)
     if facts.filled_shares is not None:
         yield from _of_fill(sentence, number, facts.filled_shares)
-    if facts.main_cause and _MAIN_CAUSE.search(sentence) and facts.main_cause.lower() not in sentence.lower():
-        yield f"the main cause of decision {number}"
 
 
 def _says(pattern: "re.Pattern[str]", sentence: str) -> bool:

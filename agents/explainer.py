@@ -241,8 +241,9 @@ def _found(heard: _Heard) -> Understood | None:
     if not heard.has(r"\b(trade[sd]?|trading|fired?|bought|buy|decisions?|decide\w*)\b"):
         return None
     outcome = "traded" if heard.has(r"\b(trade[sd]?|fired?|bought|buy)\b") else None
-    asked = _one("find_decisions", outcome=outcome, window=heard.window)
-    return Understood(asked.asks, explain_first=_LAST.search(heard.low) is not None or heard.has(r"\bwhy\b"))
+    is_last = _LAST.search(heard.low) is not None
+    asked = _one("find_decisions", outcome=outcome, window=heard.window, most=1 if is_last else None)
+    return Understood(asked.asks, explain_first=is_last or heard.has(r"\bwhy\b"))
 
 
 def _window(heard: _Heard) -> Understood | None:

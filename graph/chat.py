@@ -178,7 +178,10 @@ def _closing() -> dict[str, Any]:
         spoken, text = state["spoken"], state["text"]
         asked = [each for each in state["asked"] if not each["is_refused"]]
         results = [each["result"] for each in asked]
-        about = last_named([Ask(each["question"], each["arguments"]) for each in asked], results)
+        there = [each for each in asked if "cannot" not in each["result"]]
+        about = last_named(
+            [Ask(each["question"], each["arguments"]) for each in there], [each["result"] for each in there]
+        )
         if spoken["by"] == "code":
             told = ground(text, results, _question(state))
             spoken = spoken | {"checked": 0 if isinstance(told, Ungrounded) else told.checked_count}

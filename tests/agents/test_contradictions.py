@@ -26,6 +26,10 @@ TRUE: list[tuple[str, list[Any]]] = [
     ("Decision 13 stood aside at the signal gate; nothing was traded.", [ASIDE]),
     ("Decision 13 did not fire. With a thicker edge it would have traded.", [ASIDE]),
     ("Main cause of decision 13: the edge after costs is too thin.", [ASIDE]),
+    (
+        "Main cause: no agent pushed; the price was low.",
+        [{**TRADED, "main_cause": "no agent pushed; the price was low"}],
+    ),
     ("Decision 12 traded and decision 13 did not.", [TRADED, ASIDE]),
     ("Decision 12 traded. Decision 13 stood aside.", [TRADED, ASIDE]),
     ("The desk made a profit.", [PROFIT]),

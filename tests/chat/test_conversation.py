@@ -102,8 +102,9 @@ def test_what_is_not_understood_is_answered_with_what_can_be_asked(answers: Answ
 
 
 def test_what_is_not_there_is_said_not_to_be(answers: Answers) -> None:
-    (told,) = talk(answers, "why decision 99999999?")
+    told, then = talk(answers, "why decision 99999999?", "and without flow?")
     assert told.text.startswith("That cannot be answered:") and "99999999" in told.text
+    assert "99999999" not in then.text, "what is not there is not what one goes on about"
 
 
 # With a model.
