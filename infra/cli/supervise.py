@@ -102,11 +102,11 @@ def _supervisor(
     from infra.language_model.settings import NoModel, read_model
     from infra.supervisor.cycle import Supervisor
 
-    told = read_model(os.environ)
+    session, told = _session(journal), read_model(os.environ)
     if aloud and isinstance(told, NoModel):
         note(f"{told.words}; the search has the seat")
     return Supervisor(
-        journal=_session(journal), frozen=tuple(frozen), folder=out, model=open_model(told), asking=asking,
+        journal=session, frozen=tuple(frozen), folder=out, model=open_model(told), asking=asking,
         rehearsals=rehearsals, seed=seed,
     )  # fmt: skip
 

@@ -75,7 +75,7 @@ class Rehearsal:
         assert frozen and seeds and 0.0 < fit_ratio < 1.0, "a rehearsal needs windows, seeds and a cut"
         self.champion = champion if champion is not None else frozen[-1].params
         self.seeds = tuple(int(seed) for seed in seeds)
-        self.folder = folder
+        self.folder = folder.resolve()  # the player runs in a folder of its own
         self.deadline_s = deadline_s
         self.progress = progress
         self.played_count = 0
