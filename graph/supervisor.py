@@ -13,7 +13,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
 from agents.proposal import Accepted, Context, Refused, check, parsed
-from state.params import default_params
+from state.params import default_params, params_hash
 
 Plain = dict[str, Any]
 Asking = Literal["always", "riskier", "never"]
@@ -110,7 +110,15 @@ def _proposing(doors: Doors) -> dict[str, Any]:
             told = check(read, default_params(digest["params"]), Context(**digest["context"]))
         if isinstance(told, Accepted):
             changes = {change.name: [change.before, change.after] for change in told.changes}
-            return {"checked": {"ok": True, "changes": changes, "halt": told.halt, "riskier": told.riskier}}
+            before = params_hash(default_params(digest["params"]))
+            checked = {
+                "ok": True,
+                "changes": changes,
+                "halt": told.halt,
+                "riskier": told.riskier,
+                "params_hash": before,
+            }
+            return {"checked": checked}
         assert isinstance(told, Refused)
         return {"checked": {"ok": False, "reason": told.reason.value, "words": told.words}}
 

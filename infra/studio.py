@@ -16,7 +16,6 @@ from infra.compile_cache import prepare
 prepare(show=True)
 
 from graph.desk import build  # noqa: E402  (the compile cache must be set before the core is imported)
-from infra.record.opening import NothingRecorded  # noqa: E402
 from infra.studio_record import STUDIO_RECORD, NotRecorded  # noqa: E402
 
 _DECISION: Final = re.compile(r"decision (\d{1,12})")
@@ -53,7 +52,7 @@ async def recall(name: str) -> dict[str, Any]:
         return {"market": recorded_view(name)}
     try:
         return await asyncio.to_thread(STUDIO_RECORD.decision, int(found[1]))
-    except (NotRecorded, NothingRecorded) as error:
+    except NotRecorded as error:
         raise UnknownView(str(error)) from None
 
 

@@ -16,20 +16,14 @@ prepare(show=True)
 from langchain_core.messages import AIMessage, BaseMessage  # noqa: E402  (the compile cache goes first)
 
 from graph.chat import Doors, ModelFailed, build  # noqa: E402
-from infra.chat.conversation import open_model  # noqa: E402
 from infra.language_model.client import Unanswered  # noqa: E402
-from infra.language_model.settings import read_model  # noqa: E402
-from infra.record.opening import NothingRecorded  # noqa: E402
-from infra.studio_record import STUDIO_RECORD  # noqa: E402
+from infra.studio_record import STUDIO_RECORD, studio_model  # noqa: E402
 
-_MODEL = open_model(read_model(os.environ))
+_MODEL = studio_model(os.environ)
 
 
 async def _answer(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return await asyncio.to_thread(STUDIO_RECORD.answer, name, arguments)
-    except NothingRecorded as error:
-        return {"cannot": str(error)}
+    return await asyncio.to_thread(STUDIO_RECORD.answer, name, arguments)
 
 
 async def _reply(messages: Sequence[BaseMessage], functions: Sequence[dict[str, Any]]) -> AIMessage:

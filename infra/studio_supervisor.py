@@ -17,17 +17,15 @@ from infra.compile_cache import prepare
 prepare(show=True)
 
 from graph.supervisor import Doors, build  # noqa: E402  (the compile cache goes first)
-from infra.chat.conversation import open_model  # noqa: E402
-from infra.language_model.settings import read_model  # noqa: E402
-from infra.studio_record import STUDIO_RECORD  # noqa: E402
+from infra.studio_record import STUDIO_RECORD, studio_model  # noqa: E402
 from infra.supervisor.cycle import Supervisor  # noqa: E402
 
-HOME = Path("var/studio")
+HOME = Path(os.environ.get("UPDOWN_STUDIO_HOME", "var/studio"))
 REHEARSALS = 4
 NAME = "studio"
 
 _supervisor = Supervisor(
-    journal=Path(), folder=HOME, model=open_model(read_model(os.environ)), asking="always", rehearsals=REHEARSALS
+    journal=Path(), folder=HOME, model=studio_model(os.environ), asking="always", rehearsals=REHEARSALS
 )
 _doors: Doors = _supervisor.doors(NAME)
 

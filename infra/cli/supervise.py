@@ -125,12 +125,15 @@ def _session(journal: Path | None) -> Path:
 
 
 def _run(cycle: Any) -> "Ended | Waiting":
+    from infra.lock_file import LockTaken
     from infra.supervisor.receipts import ReceiptsDamaged
 
     try:
         ended: Ended | Waiting = asyncio.run(cycle)
     except ReceiptsDamaged as error:
         raise Damaged(str(error)) from None
+    except LockTaken as error:
+        raise Misuse(f"another supervisor is at work there ({error}); wait for its cycle to end") from None
     return ended
 
 
@@ -211,7 +214,9 @@ def _list(out: Path, journal: Path | None, as_json: bool) -> None:
 
 
 def _waiting(out: Path, journal: Path | None) -> dict[str, Any] | None:
-    if not any(out.glob("cycle-*.waits")):
+    from infra.supervisor.marks import begun_names
+
+    if not begun_names(out):
         return None
     from infra.supervisor.cycle import Supervisor
 
@@ -241,7 +246,10 @@ def _answer(
     waiting = _waiting(out, journal)
     if waiting is None or waiting["cycle"] != which:
         raise Misuse(f"{which} does not wait for an answer; `updown proposals` says which does")
-    supervisor = _supervisor(journal, out, [], "always", 1, 1, aloud=False)
+    from infra.supervisor.marks import begun
+
+    noted = begun(out, which).get("journal")
+    supervisor = _supervisor(Path(noted) if noted else journal, out, [], "always", 1, 1, aloud=False)
     told = plain_of(_run(supervisor.answer(which, approve=approve, by=by, why=why)))
     if as_json:
         answer(told)
@@ -253,14 +261,17 @@ def _answer(
 def _roll_back(out: Path, journal: Path | None, which: str, as_json: bool) -> None:
     from infra.supervisor.cycle import RECEIPTS
     from infra.supervisor.receipts import append_receipt
-    from infra.supervisor.watch import roll_back, standing
+    from infra.supervisor.watch import name_of, roll_back, standing
 
     receipts = _read(out)
-    if which not in {receipt.cycle for receipt in standing(receipts)}:
-        raise Misuse(f"{which} is no change that is in force; `updown proposals` lists them")
+    named = [receipt.told.get("journal") for receipt in receipts if receipt.cycle == which]
+    session = journal or (Path(named[-1]) if named and named[-1] else _session(None))
+    if which not in {receipt.cycle for receipt in standing(receipts, session)}:
+        raise Misuse(f"{which} is no change that is in force in {session}; `updown proposals` lists them")
     name = f"{which}-back-{len(receipts) + 1}"
-    told = asyncio.run(roll_back(_session(journal), which, name))
-    append_receipt(out / RECEIPTS, name, "done", {"watches": which, "rolled_back": told, "by": "an operator"})
+    told = asyncio.run(roll_back(session, which, name))
+    kept = {"journal": name_of(session), "watches": which, "rolled_back": told, "by": "an operator"}
+    append_receipt(out / RECEIPTS, name, "done", kept)
     if as_json:
         answer(told)
     elif told["taken"]:

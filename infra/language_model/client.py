@@ -194,10 +194,14 @@ class LanguageModel:
 
     def _client(self) -> Any:
         if self._chat is None:
+            import httpx
             from langchain_openai import ChatOpenAI
             from pydantic import SecretStr
 
             told = self.settings
+            # A line of its own, and a new one for each question: the library's is shared by all clients of a process
+            # and outlives the loop that it was opened on.
+            line = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
             self._chat = ChatOpenAI(
                 model=told.model,
                 api_key=SecretStr(told.key.reveal()),
@@ -210,6 +214,7 @@ class LanguageModel:
                 n=1,
                 streaming=False,
                 stream_usage=False,
+                http_async_client=line,
             )
         return self._chat
 

@@ -73,7 +73,7 @@ def prove_traces(_: Path | None, progress: Progress, *, minutes: float = MINUTES
     """Run venue, desk, tracer and sink side by side, and hold what arrived and how quick the desk was."""
     with tempfile.TemporaryDirectory(prefix="updown-traces-") as home, venue(
         Path(home), market="rushed", speed=1.0, windows=4
-    ) as (file, place), sink_beside(Path(home) / "sink") as (endpoint, _sink):  # fmt: skip
+    ) as (file, place), sink_beside(Path(home) / "sink", gives_way=True) as (endpoint, _sink):  # fmt: skip
         scratch = Path(home)
         journal = scratch / "journal"
         words = ["--minutes", f"{minutes:g}", "--windows", "0"]

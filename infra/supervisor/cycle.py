@@ -8,7 +8,9 @@ from cycle to cycle by what stands in the receipts, so that no process has to li
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,17 +21,22 @@ from evals.promotion import Context as Judging
 from evals.promotion import Verdict, promise_of, promote
 from evals.rehearsal import Rehearsed
 from infra.clock import now_ns
+from infra.journal.errors import JournalDamaged, JournalForeign, JournalMissing
+from infra.journal.folder import writer_of
 from infra.journal.segments import is_journal
 from infra.language_model.client import LanguageModel, Unanswered, Usage
-from infra.private_files import write_private
+from infra.lock_file import take_lock
+from infra.private_files import is_running
+from infra.runs import RunDamaged, RunMissing
 from infra.shell.kill import leave_kill_file
-from infra.shell.params_request import ChangeRefused, ask_change, params_of
+from infra.shell.params_request import ChangeRefused, ask_change
 from infra.supervisor.frozen import NothingToRehearse, freeze_all
+from infra.supervisor.marks import begun, begun_names, mark, unmark
 from infra.supervisor.observe import digest_of
-from infra.supervisor.receipts import Receipt, append_receipt, read_receipts
+from infra.supervisor.receipts import Receipt, append_receipt, half_done, read_receipts
 from infra.supervisor.rehearsal import Rehearsal, RehearsalFailed
 from infra.supervisor.search import TUNABLES, search
-from infra.supervisor.watch import follow_promotions, settle_half_done
+from infra.supervisor.watch import follow_promotions, name_of, settle_half_done
 from infra.traces.aside import Step, aside_tree
 from infra.traces.runs import Tree
 from state.params import Change, default_params, params_hash
@@ -41,6 +48,8 @@ Progress = Callable[[int, int], None]
 
 RECEIPTS: Final = "receipts.jsonl"
 CYCLES: Final = "cycles.sqlite"
+LOCK: Final = "lock"
+DAMAGE: Final = (JournalMissing, JournalForeign, JournalDamaged, RunMissing, RunDamaged)
 WINDOW_S: Final = 300
 REHEARSALS: Final = 12
 SHARES: Final = ("proposed", "checked", "rehearsed", "verdict", "approval", "applied", "watched", "rolled_back")
@@ -103,23 +112,31 @@ class Supervisor:
 
         Raises:
             ReceiptsDamaged: nothing is done without receipts that hold.
+            LockTaken: another supervisor is at work in this folder.
         """
-        settle_half_done(self.folder / RECEIPTS, self.journal)
-        await follow_promotions(self.folder / RECEIPTS, self.journal)
-        waiting = await self.waiting()
-        if waiting is not None:
-            return waiting
-        return await self._run(self._next_name(), {})
+        with self._alone():
+            settle_half_done(self.folder / RECEIPTS, self.journal)
+            await follow_promotions(self.folder / RECEIPTS, self.journal)
+            waiting = await self.waiting()
+            if waiting is not None:
+                return waiting
+            self._end_the_dead()
+            return await self._run(self._next_name(), {})
 
     async def answer(self, cycle: str, *, approve: bool, by: str, why: str) -> Ended | Waiting:
-        """Give a waiting cycle a person's answer."""
+        """Give a waiting cycle a person's answer.
+
+        Raises:
+            LockTaken: another supervisor is at work in this folder.
+        """
         from langgraph.types import Command
 
-        return await self._run(cycle, Command(resume={"approve": approve, "by": by, "why": why}))
+        with self._alone():
+            return await self._run(cycle, Command(resume={"approve": approve, "by": by, "why": why}))
 
     async def waiting(self) -> Waiting | None:
         """Give the cycle that waits for a person, if one does."""
-        for name in self._begun_without_end():
+        for name in begun_names(self.folder):
             async with self._graph() as graph:
                 state = await graph.aget_state(_thread(name))
             asked = [each.value for task in state.tasks for each in task.interrupts]
@@ -131,17 +148,18 @@ class Supervisor:
 
     async def _run(self, name: str, given: Any) -> Ended | Waiting:
         began_ns, self._usage, self._figures, self._steps = now_ns(), self._kept_usage(name), None, []
+        self._mark(name)  # before anything: a name is never used for two cycles, whoever dies in between
         async with self._graph(name) as graph:
             try:
                 end = await graph.ainvoke(given, _thread(name) | {"callbacks": []})
-            except _Broken as error:
+            except (_Broken, OSError, *DAMAGE) as error:
                 state = await graph.aget_state(_thread(name))
                 end = dict(state.values) | {"failed": str(error)}
                 end["receipt"] = await self._receipt(name, end)
         if "__interrupt__" in end:
             self._mark(name)
             return Waiting(name, dict(end["__interrupt__"][0].value))
-        (self.folder / f"{name}.waits").unlink(missing_ok=True)
+        unmark(self.folder, name)
         receipt = Receipt(**end["receipt"])
         whole = Step(name=name, start_ns=began_ns, end_ns=now_ns(), inputs={"digest": _digest(end.get("digest", {}))},
                      outputs={key: end.get(key) for key in SHARES}, error=str(end.get("failed", "")))  # fmt: skip
@@ -267,7 +285,8 @@ class Supervisor:
         )  # fmt: skip
 
     def _rule(self, changes: Plain, _figures: Plain) -> Plain:
-        assert self._figures is not None, "the rule rests on a rehearsal"
+        if self._figures is None:
+            raise _Broken("the rehearsal was made in another life of this process; run the cycle again")
         steps = [Change(name, before, after) for name, (before, after) in changes.items()]
         number = 1 + sum(bool(receipt.told.get("rehearsed")) for receipt in self.receipts if receipt.kind == "done")
         closed_s = self._figures.last_open_s + WINDOW_S
@@ -277,21 +296,21 @@ class Supervisor:
         return said | {"number": number}
 
     async def _intend(self, name: str, state: Plain) -> None:
-        append_receipt(self.folder / RECEIPTS, name, "intended", {"checked": state["checked"]})
+        told = {key: state[key] for key in SHARES if key in state}
+        append_receipt(self.folder / RECEIPTS, name, "intended", told | {"journal": name_of(self.journal)})
 
     async def _apply(self, name: str, checked: Plain) -> Plain:
-        if checked["halt"]:
-            file = leave_kill_file(self.journal, f"the supervisor asked for a halt ({name})")
-            return {
-                "taken": True,
-                "words": f"left {file}: the session stops; `updown kill --lift` undoes it",
-            }
         if not is_journal(self.journal):
             return {"taken": False, "words": f"{self.journal}: a backtest's run, and no session runs here to change"}
-        notes = _notes(self.journal)
+        if checked["halt"]:
+            file = leave_kill_file(self.journal, f"the supervisor asked for a halt ({name})")
+            pid = writer_of(self.journal)
+            runs = pid is not None and is_running(pid)
+            words = "the session stops" if runs else "no session runs here now, and none will start"
+            return {"taken": runs, "words": f"left {file}: {words}; `updown kill --lift` undoes it"}
         try:
             told = await ask_change(
-                self.journal, receipt=name, before=params_hash(params_of(notes)), why="promoted after a rehearsal",
+                self.journal, receipt=name, before=checked["params_hash"], why="promoted after a rehearsal",
                 changes={step: after for step, (_, after) in checked["changes"].items()},
             )  # fmt: skip
         except ChangeRefused as error:
@@ -306,6 +325,7 @@ class Supervisor:
 
     async def _receipt(self, name: str, state: Plain) -> Plain:
         told: Plain = {key: state[key] for key in SHARES if key in state}
+        told["journal"] = name_of(self.journal)
         told["digest_sha256"] = _digest(state.get("digest", {}))
         told["params_hash"] = params_hash(default_params(state["digest"]["params"])) if "digest" in state else ""
         told["model"] = asdict(self._usage) if self._usage is not None else None
@@ -316,34 +336,39 @@ class Supervisor:
 
     def _next_name(self) -> str:
         """Name a cycle: counted over all that were begun, by their receipts and by those that wait."""
-        names = {receipt.cycle for receipt in self.receipts} | set(self._begun_without_end())
+        names = {receipt.cycle for receipt in self.receipts} | set(begun_names(self.folder))
         numbers = [int(name.rpartition("-")[2]) for name in names if name.rpartition("-")[2].isdecimal()]
         return f"cycle-{max(numbers, default=0) + 1}"
 
     def _mark(self, name: str) -> None:
-        """Note that a cycle waits, and what its model took: it may be another process that goes on with it."""
-        usage = asdict(self._usage) if self._usage is not None else None
-        write_private(self.folder / f"{name}.waits", json.dumps(usage).encode())
+        mark(self.folder, name, name_of(self.journal), asdict(self._usage) if self._usage is not None else None)
 
     def _kept_usage(self, name: str) -> Usage | None:
-        try:
-            told = json.loads((self.folder / f"{name}.waits").read_bytes())
-        except (OSError, ValueError):
-            return None
+        told = begun(self.folder, name).get("usage")
         return Usage(**told) if told else None
 
-    def _begun_without_end(self) -> list[str]:
-        return sorted(file.stem for file in self.folder.glob("cycle-*.waits")) if self.folder.is_dir() else []
+    def _end_the_dead(self) -> None:
+        """Write receipts for cycles that were begun, wait for nobody, and were killed before they meant to apply."""
+        intended = {receipt.cycle for receipt in half_done(self.receipts)}
+        for name in begun_names(self.folder):
+            if name in intended:
+                continue
+            told = {"journal": begun(self.folder, name).get("journal", ""), "failed": "it was killed on its way"}
+            append_receipt(self.folder / RECEIPTS, name, "done", told)
+            unmark(self.folder, name)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = take_lock(self.folder / LOCK)
+        try:
+            yield
+        finally:
+            os.close(handle)
 
 
 def _thread(name: str) -> Any:
     return {"configurable": {"thread_id": name}}
-
-
-def _notes(folder: Path) -> list[Plain]:
-    from infra.journal.reader import read_notes
-
-    return list(read_notes(folder, torn_ok=True))
 
 
 def _digest(told: Any) -> str:

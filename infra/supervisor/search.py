@@ -94,7 +94,7 @@ def _words(name: str) -> str:
 def step_box(name: str, value: float) -> tuple[float, float]:
     """Give how far a round may move a parameter: by a fifth of its range, and of the range's logarithm if by ratio."""
     bound = BOUNDS[name]
-    reach = STEP_RATIO * (bound.high - bound.low)
+    reach = STEP_RATIO * (bound.high - bound.low) - _rounding(name)
     low, high = value - reach, value + reach
     if _BY_NAME[name].by_ratio:
         floor = max(bound.low, 1e-3 * bound.high)
@@ -102,6 +102,13 @@ def step_box(name: str, value: float) -> tuple[float, float]:
         at = max(value, floor)
         low, high = min(max(low, at / factor), value), min(high, at * factor)
     return max(bound.low, low), min(bound.high, high)
+
+
+def _rounding(name: str) -> float:
+    """Give how far `rounded` may move a value: a step that was rounded must still pass the check."""
+    bound = BOUNDS[name]
+    whole = np.issubdtype(number_type(name), np.integer)
+    return 0.5 if whole else 5e-4 * max(abs(bound.low), abs(bound.high))
 
 
 def rounded(name: str, value: float) -> float:

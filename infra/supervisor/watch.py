@@ -1,16 +1,29 @@
 """The watch: what became of promotions, by the receipts and the session's own journal; and rolling back by rule.
 
-A promoted change is held against its rehearsal's promise after every cycle, by the windows that were traded with it.
-Only losses are judged: what the same windows would have made in a replay is not compared, for a live or demo session's
-books show its own quotes, and a replay on them ranks parameters without foretelling dollars.
+A promoted change is held against its rehearsal's promise at every cycle, by the windows that were traded with it. Only
+losses are judged: what the same windows would have made in a replay is not compared, for a live or demo session's books
+show its own quotes, and a replay on them ranks parameters without foretelling dollars. Receipts of other sessions are
+left alone.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from evals.promotion import LiveWindow, Promise, Ruling, keep
+from infra.journal.reader import read_notes
 from infra.journal.segments import is_journal
-from infra.shell.params_request import CHANGED, ChangeRefused, News, ask_change, params_of, read_news, undo_of
+from infra.shell.kill import KILL_FILE
+from infra.shell.params_request import (
+    CHANGED,
+    ChangeRefused,
+    News,
+    ask_change,
+    params_of,
+    read_news,
+    undo_of,
+    waiting_of,
+)
 from infra.supervisor.receipts import Receipt, append_receipt, half_done, read_receipts
 from state.params import params_hash
 from state.units import NS_PER_S
@@ -21,6 +34,11 @@ WATCHED_MOST: Final = 48
 """Windows that a promotion is watched for: four hours."""
 
 
+def name_of(journal: Path) -> str:
+    """Name a session on receipts."""
+    return str(journal.resolve())
+
+
 def news_in(journal: Path) -> list[News]:
     """Give what became of requests to a session; a backtest's run never hears one."""
     return read_news(journal) if is_journal(journal) else []
@@ -29,15 +47,25 @@ def news_in(journal: Path) -> list[News]:
 def settle_half_done(file: Path, journal: Path) -> list[Receipt]:
     """Write the end of cycles that a crash cut short after they had meant to apply; the journal says what became.
 
+    A request that still waits for its boundary is left as it is: nobody knows yet.
+
     Raises:
         ReceiptsDamaged: their chain is broken.
     """
-    found = []
+    found, news = [], news_in(journal)
+    waiting = waiting_of(news)
     for receipt in half_done(read_receipts(file)):
-        made = any(news.what == CHANGED and news.receipt == receipt.cycle for news in news_in(journal))
-        words = "the session made the change" if made else "the session made no change for it"
-        told = {
-            "checked": receipt.told["checked"],
+        if receipt.told.get("journal") != name_of(journal):
+            continue
+        if waiting is not None and waiting.receipt == receipt.cycle:
+            continue
+        if receipt.told["checked"]["halt"]:
+            made = (journal / KILL_FILE).exists()
+            words = "the kill file is there" if made else "there is no kill file"
+        else:
+            made = any(each.what == CHANGED and each.receipt == receipt.cycle for each in news)
+            words = "the session made the change" if made else "the session made no change for it"
+        told = receipt.told | {
             "applied": {"taken": made, "words": f"found after a crash: {words}"},
             "failed": "the supervisor ended between its intention and this receipt",
         }
@@ -51,34 +79,44 @@ async def follow_promotions(file: Path, journal: Path) -> list[Receipt]:
     Raises:
         ReceiptsDamaged: their chain is broken.
     """
-    written = []
-    for receipt in standing(read_receipts(file)):
+    written: list[Receipt] = []
+    for receipt in standing(read_receipts(file), journal):
         live = live_windows(journal, receipt.cycle)
         if not live:
             continue
         verdict = keep(Promise(**receipt.told["rehearsed"]["promise"]), live)
         if verdict.ruling is not Ruling.ROLL_BACK:
             continue
+        name = f"{receipt.cycle}-back-{len(read_receipts(file)) + 1}"
         told = {
+            "journal": name_of(journal),
             "watches": receipt.cycle,
-            "watched": {"ruling": verdict.ruling.value, "because": verdict.because.value, "measured": verdict.measured,
-                        "bar": verdict.bar, "windows": len(live)},
-            "rolled_back": await roll_back(journal, receipt.cycle, f"{receipt.cycle}-back"),
-        }  # fmt: skip
-        written.append(append_receipt(file, f"{receipt.cycle}-back", "done", told))
+            "watched": {
+                "ruling": verdict.ruling.value,
+                "because": verdict.because.value,
+                "measured": verdict.measured,
+                "bar": verdict.bar,
+                "windows": len(live),
+            },
+            "rolled_back": await roll_back(journal, receipt.cycle, name),
+        }
+        written.append(append_receipt(file, name, "done", told))
     return written
 
 
-def standing(receipts: tuple[Receipt, ...]) -> list[Receipt]:
-    """Give the promotions that were applied and not rolled back since."""
-    back = {
-        str(receipt.told.get("watches")) for receipt in receipts if (receipt.told.get("rolled_back") or {}).get("taken")
-    }
+def standing(receipts: Sequence[Receipt], journal: Path) -> list[Receipt]:
+    """Give the promotions that a session has made and that nothing has taken back, or is about to."""
+    news = news_in(journal)
+    made = {each.receipt for each in news if each.what == CHANGED}
+    undone = {each.undoes for each in news if each.what == CHANGED and each.undoes}
+    waiting = waiting_of(news)
+    if waiting is not None:
+        undone.add(waiting.undoes)
     return [
         receipt
         for receipt in receipts
-        if receipt.kind == "done" and (receipt.told.get("applied") or {}).get("taken")
-        and (receipt.told.get("rehearsed") or {}).get("promise") and receipt.cycle not in back
+        if receipt.kind == "done" and receipt.told.get("journal") == name_of(journal) and receipt.cycle in made - undone
+        and (receipt.told.get("rehearsed") or {}).get("promise")
     ]  # fmt: skip
 
 
@@ -86,7 +124,7 @@ def live_windows(journal: Path, cycle: str) -> list[LiveWindow]:
     """Give the settled windows that opened after a change was made, with what they made."""
     from infra.record.opening import open_record
 
-    since = [news.at_ns for news in news_in(journal) if news.what == CHANGED and news.receipt == cycle]
+    since = [each.at_ns for each in news_in(journal) if each.what == CHANGED and each.receipt == cycle]
     if not since:
         return []
     windows = [w for w in open_record(journal).windows.values() if w.outcome and w.open_ns >= since[0]]
@@ -100,8 +138,6 @@ def live_windows(journal: Path, cycle: str) -> list[LiveWindow]:
 
 async def roll_back(journal: Path, cycle: str, receipt: str) -> Plain:
     """Ask the session for the values before a change; the session decides, as it does of every change."""
-    from infra.journal.reader import read_notes
-
     try:
         changes = undo_of(news_in(journal), cycle)
         before = params_hash(params_of(list(read_notes(journal, torn_ok=True))))

@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from infra.traces.sink import HOST, Sink
+from infra.traces.tracer import give_way
 
 UP_S: Final = 30.0
 
@@ -31,8 +32,13 @@ async def serve(sink: Sink, port: int, ready: "asyncio.Future[int]", stop: async
 
 
 @contextmanager
-def sink_beside(folder: Path) -> Iterator[tuple[str, Sink]]:
-    """Serve a sink in a thread while the block lasts; gives its address and itself."""
+def sink_beside(folder: Path, *, gives_way: bool = False) -> Iterator[tuple[str, Sink]]:
+    """Serve a sink in a thread while the block lasts; gives its address and itself.
+
+    Args:
+        folder: where it keeps what comes.
+        gives_way: take only what all others leave of the processors, as a collector on another machine would.
+    """
     sink = Sink(folder)
     up = threading.Event()
     ports: list[int] = []
@@ -47,7 +53,12 @@ def sink_beside(folder: Path) -> Iterator[tuple[str, Sink]]:
         up.set()
         await task
 
-    thread = threading.Thread(target=lambda: asyncio.run(run()), name="sink", daemon=True)
+    def work() -> None:
+        if gives_way:
+            give_way()
+        asyncio.run(run())
+
+    thread = threading.Thread(target=work, name="sink", daemon=True)
     thread.start()
     assert up.wait(UP_S), "the sink came up"
     try:

@@ -16,6 +16,7 @@ import pytest
 from desk_views import bytes_of, decided, fill_view
 
 from infra.studio import RECORDED, UnknownView, desk, recorded_view
+from infra.studio_record import NotRecorded, StudioRecord, studio_model
 from state.desk import Mandate
 from state.reasons import Gate, Reason
 from state.records import as_dict, from_dict
@@ -126,3 +127,16 @@ def test_a_state_is_edited_and_the_run_forks_from_there(server: str) -> None:
 def test_an_unknown_name_ends_the_run_with_words(server: str) -> None:
     answer = _client(server).runs.wait(None, "desk", input={"recorded": "nothing"}, raise_error=False)
     assert "no recorded view 'nothing'" in str(answer)
+
+
+def test_a_record_that_is_not_there_is_said_in_a_line_and_the_rest_goes_on(tmp_path: Path) -> None:
+    nothing = StudioRecord(tmp_path)
+    assert "neither a session's journal nor a run" in nothing.answer("windows", {})["cannot"]
+    with pytest.raises(NotRecorded, match="neither a session's journal nor a run"):
+        nothing.decision(12)
+    assert StudioRecord.named({"UPDOWN_STUDIO_RECORD": str(tmp_path)}).folder == tmp_path
+
+
+def test_a_model_that_cannot_be_leaves_the_graphs_without_one(caplog: pytest.LogCaptureFixture) -> None:
+    assert studio_model({"UPDOWN_MODEL": "gpt-x", "UPDOWN_MODEL_BASE_URL": "nowhere"}) is None
+    assert "UPDOWN_MODEL_BASE_URL must be an address" in caplog.text

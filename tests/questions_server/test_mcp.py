@@ -27,6 +27,10 @@ from infra.version import ROOT
 pytestmark = pytest.mark.rehearsal
 
 TOKEN = "not-a-real-token-0123456789"
+GIVEN: dict[str, dict[str, Any]] = {
+    "get_decision": {"decision": 100}, "compare_decisions": {"first": 100, "second": 200},
+    "counterfactual": {"decision": 100, "without": "flow"},
+}  # fmt: skip
 
 
 def words(*more: str) -> list[str]:
@@ -77,10 +81,12 @@ async def everything(client: Any) -> dict[str, Any]:
         for tool in tools
     }
     one = await client.call_tool("get_decision", {"decision": 100})
+    given = {name: GIVEN.get(name, {}) for name in found}
+    every = {name: (await client.call_tool(name, arguments)).content[0].text for name, arguments in given.items()}
     wrong = await client.call_tool("get_decision", {"decision": 99_999_999})
     odd = await client.call_tool("get_decision", {"decision": "all", "force": True})
     none = await client.call_tool("place_order", {"size": 5})
-    return {"tools": found, "one": one, "failed": [wrong, odd, none]}
+    return {"tools": found, "one": one, "every": every, "failed": [wrong, odd, none]}
 
 
 def held(told: dict[str, Any]) -> None:
@@ -91,6 +97,9 @@ def held(told: dict[str, Any]) -> None:
     answer = Answers(open_record(small_run())).answer("get_decision", {"decision": 100})
     plain = json.loads(json.dumps(answer, default=str))
     assert told["one"].structured_content == plain and json.loads(told["one"].content[0].text) == plain
+    for name, said in told["every"].items():
+        wanted = Answers(open_record(small_run())).answer(name, GIVEN.get(name, {}))
+        assert said == wanted.get("cannot", json.dumps(json.loads(json.dumps(wanted, default=str)))), name
     assert [each.is_error for each in told["failed"]] == [True] * 3
     said = [each.content[0].text for each in told["failed"]]
     assert "there is no decision 99999999" in said[0]

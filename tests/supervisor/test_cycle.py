@@ -2,20 +2,25 @@
 
 import asyncio
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small_run import small_run
+from traced_sessions import traded_session
 
 from evals.promotion import Because, Ruling, Verdict
 from infra.language_model.budget import Budget
 from infra.language_model.client import LanguageModel
 from infra.language_model.settings import ModelSettings
+from infra.lock_file import LockTaken, take_lock
 from infra.model_next_door.script import Fault, Say, Script, lines
 from infra.model_next_door.server import ModelNextDoor
 from infra.shell.kill import KILL_FILE
-from infra.supervisor.cycle import RECEIPTS, Ended, Supervisor, Waiting
+from infra.supervisor.cycle import LOCK, RECEIPTS, Ended, Supervisor, Waiting
+from infra.supervisor.marks import mark
 from infra.supervisor.receipts import ReceiptsDamaged, append_receipt, read_receipts
 from infra.venues.credentials import Secret
 
@@ -117,14 +122,20 @@ def test_what_raises_a_limit_or_goes_too_far_is_refused_and_never_rehearsed(tmp_
     assert told["checked"]["reason"] == "the step is too large for one round" and "rehearsed" not in told
 
 
-def test_a_halt_stops_the_session_by_its_kill_file_and_by_nothing_else(tmp_path: Path, rehearsals: Path) -> None:
-    desk = Desk(tmp_path / "s", rehearsals, lines(proposing("kelly_ratio", 0.1, halt=True)))
-    try:
-        told = desk.do().receipt.told
-        assert told["applied"]["taken"] and (small_run() / KILL_FILE).exists()
-        assert [receipt.kind for receipt in read_receipts(desk.home / RECEIPTS)] == ["intended", "done"]
-    finally:
-        (small_run() / KILL_FILE).unlink(missing_ok=True)
+def test_a_halt_is_a_kill_file_in_the_sessions_folder_and_nothing_else(tmp_path: Path, rehearsals: Path) -> None:
+    journal = tmp_path / "journal"
+    shutil.copytree(traded_session(), journal)
+    (journal / "lock").write_text("process 999999999\n")  # who wrote it is gone
+    desk = Desk(tmp_path / "s", rehearsals, lines(proposing("kelly_ratio", 0.1, halt=True)), journal=journal)
+    told = desk.do().receipt.told
+    assert (journal / KILL_FILE).exists() and "rehearsed" not in told
+    assert not told["applied"]["taken"] and "no session runs here now, and none will start" in told["applied"]["words"]
+    assert [receipt.kind for receipt in read_receipts(desk.home / RECEIPTS)] == ["intended", "done"]
+
+
+def test_a_run_has_no_session_to_halt(tmp_path: Path, rehearsals: Path) -> None:
+    told = Desk(tmp_path / "s", rehearsals, lines(proposing("kelly_ratio", 0.1, halt=True))).do().receipt.told
+    assert not told["applied"]["taken"] and not (small_run() / KILL_FILE).exists()
 
 
 @pytest.fixture
@@ -164,13 +175,44 @@ def test_what_is_rejected_is_not_applied(tmp_path: Path, rehearsals: Path) -> No
     assert told["approval"]["approve"] is False and "applied" not in told
 
 
+def intended(desk: Desk, journal: Path, **more: Any) -> None:
+    checked = {"ok": True, "changes": {"kelly_ratio": [0.2, 0.1]}, "halt": False, "riskier": False}
+    told = {"checked": checked | more, "journal": str(journal.resolve()), "rehearsed": {"promise": {}}}
+    append_receipt(desk.home / RECEIPTS, "cycle-1", "intended", told)
+
+
 def test_a_crash_between_intention_and_receipt_is_found_and_said(tmp_path: Path, rehearsals: Path) -> None:
     desk = Desk(tmp_path / "s", rehearsals)
-    checked = {"ok": True, "changes": {"kelly_ratio": [0.2, 0.1]}, "halt": False, "riskier": False}
-    append_receipt(desk.home / RECEIPTS, "cycle-1", "intended", {"checked": checked})
+    intended(desk, small_run())
     assert desk.do().cycle == "cycle-2"
     found = desk.receipts[1]
     assert found["applied"] == {"taken": False, "words": "found after a crash: the session made no change for it"}
+    assert "rehearsed" in found, "what was promised goes with it"
+
+
+def test_what_became_of_another_session_is_left_to_who_looks_there(tmp_path: Path, rehearsals: Path) -> None:
+    desk = Desk(tmp_path / "s", rehearsals)
+    intended(desk, tmp_path / "elsewhere")
+    assert desk.do().cycle == "cycle-2" and len(desk.receipts) == 2
+
+
+def test_a_cycle_that_was_killed_on_its_way_gets_its_receipt_and_its_name_is_not_used_again(
+    tmp_path: Path, rehearsals: Path
+) -> None:
+    desk = Desk(tmp_path / "s", rehearsals)
+    mark(desk.home, "cycle-1", str(small_run()), None)
+    assert desk.do().cycle == "cycle-2"
+    assert desk.receipts[0]["failed"] == "it was killed on its way"
+
+
+def test_two_supervisors_do_not_work_in_one_folder(tmp_path: Path, rehearsals: Path) -> None:
+    desk = Desk(tmp_path / "s", rehearsals)
+    handle = take_lock(desk.home / LOCK)
+    try:
+        with pytest.raises(LockTaken):
+            desk.do()
+    finally:
+        os.close(handle)
 
 
 def test_without_receipts_that_hold_nothing_is_done(tmp_path: Path, rehearsals: Path) -> None:
