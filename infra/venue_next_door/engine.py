@@ -155,9 +155,10 @@ class Engine:
                 return
 
     def _match(self) -> None:
-        """Let the matching live until now and publish nothing: a burst of frames is no order's business."""
+        """Let the matching live until now and publish nothing but ticks: a burst of frames is no order's business."""
         for _ in self._strides():
             pass
+        self._change_ticks(self._at_ns)
 
     def _next_ns(self) -> int:
         """Give when something is due next."""
@@ -173,8 +174,7 @@ class Engine:
     def _live(self) -> Iterator[None]:
         now_ns = self._at_ns
         yield from self._publish(now_ns)
-        if self.faults.switches or self._ticked:
-            self._change_ticks(now_ns)
+        self._change_ticks(now_ns)
         self._show(now_ns, self._marks())
         self._agenda.do_until(now_ns)
 
@@ -238,30 +238,28 @@ class Engine:
             self._tell(self._shown.changes(taken, now_ns + self._outages.skew_ns(), now_ns))
 
     def _tell(self, rows: NDArray[Any]) -> None:
-        if len(rows):
-            for listener in self._public:
-                listener(rows)
+        for listener in self._public if len(rows) else ():
+            listener(rows)
 
     def _tell_window(self, window: Window, news: str) -> None:
         for listener in self._of_windows:
             listener(window, news)
         if news == "listed":
-            self._forget()
+            for gone in self._lives.forget(self._at_ns):
+                self._till.forget(gone)
         elif news == "resolved" and self._auto_redeem_s is not None:
             due_ns = window.resolved_ns + round(self._auto_redeem_s * NS_PER_S)
             self._agenda.add(due_ns, lambda _: self.ledger.redeem_all(window.condition_id))
 
-    def _forget(self) -> None:
-        for window in self._lives.forget(self._at_ns):
-            self._till.forget(window)
-
     def _change_ticks(self, now_ns: int) -> None:
         """Change the tick of every open window while the fault wants it, once each."""
-        tick_bps = round(self.faults.value(Fault.TICK_CHANGE) * BPS)
+        if not self.faults.switches and not self._ticked:
+            return
+        wanted_bps = round(self.faults.value(Fault.TICK_CHANGE) * BPS)
+        tick_bps = wanted_bps if wanted_bps in (0, 10, 100) else 10
         if not tick_bps:
             self._ticked.clear()
             return
-        tick_bps = tick_bps if tick_bps in (10, 100) else 10
         for slot, window in self._lives.by_slot.items():
             if window.outcome is not None or window.tick_bps == tick_bps or (window.slug, tick_bps) in self._ticked:
                 continue
