@@ -31,7 +31,7 @@ from state.units import BPS, MICROS, NS_PER_S
 
 SLOT = 2
 SPEED = 20.0
-PATIENCE_S = 15.0
+PATIENCE_S = 40.0
 
 
 @dataclass

@@ -148,7 +148,7 @@ def venue_in_a_thread(rows: Rows, clock: RehearsalClock) -> Iterator[LiveVenue]:
         raise failed[0]
 
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def until(come: Callable[[], Any], what: str) -> Any:

@@ -94,7 +94,7 @@ def app_of(answers: Answers, token: Secret, port: int) -> Starlette:
 
 
 def listening(port: int) -> socket.socket:
-    """Take a port of this machine, a free one for 0.
+    """Take a port of this machine, a free one for 0; who connects from now on waits until he is served.
 
     Raises:
         OSError: it is taken.
@@ -102,6 +102,7 @@ def listening(port: int) -> socket.socket:
     taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     taken.bind((HOST, port))
+    taken.listen()
     return taken
 
 
