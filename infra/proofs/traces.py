@@ -35,8 +35,10 @@ from state.events import Kind
 from state.orders import OrderState
 from state.units import NS_PER_S
 
-MINUTES: Final = 9.0
-"""Warm-up, one window with its settlement and a part of the next, in real time."""
+MINUTES: Final = 16.0
+"""Warm-up, two windows with their settlements and a part of the next, in real time."""
+BUSY: Final = (*EAGER, "mandate_ns=400000000", "ask_interval_ns=200000000")
+"""A desk that is asked as often as it may be, five times a second: its tail takes thousands of runs to see."""
 TURN_S: Final = 20.0
 SETTLE_S: Final = 4.0
 """After each change: the tracer makes up, or the machine calms down."""
@@ -77,7 +79,7 @@ def prove_traces(_: Path | None, progress: Progress, *, minutes: float = MINUTES
         scratch = Path(home)
         journal = scratch / "journal"
         words = ["--minutes", f"{minutes:g}", "--windows", "0"]
-        words += [word for change in EAGER for word in ("--set", change)]
+        words += [word for change in BUSY for word in ("--set", change)]
         desk = Desk(file, journal, more=words)
         tracer = _tracer(journal, endpoint, scratch / "tracer")
         try:
@@ -183,7 +185,7 @@ def judged(
             for what in ("dropped", "refused", "left")
         ),
         *_compared("desk", seen.desk, turns),
-        *_compared("command to answer", seen.orders, turns),
+        *_compared("command to answer", seen.orders, turns, is_rare=True),
     ]  # fmt: skip
     cpu = told["counts"]["cpu_ratio"]
     return Proof(
@@ -209,8 +211,14 @@ def _is_whole(tree: KeptRun) -> bool:
     )  # fmt: skip
 
 
-def _compared(name: str, samples: Sequence[tuple[int, float]], turns: Sequence[Turn]) -> list[Figure]:
-    """Compare the tail of both kinds of turns; turns in which nothing was timed do not count."""
+def _compared(
+    name: str, samples: Sequence[tuple[int, float]], turns: Sequence[Turn], *, is_rare: bool = False
+) -> list[Figure]:
+    """Compare the tail of both kinds of turns; turns in which nothing was timed do not count.
+
+    What is rare has too few samples for its 99th percentile to be told within a tenth: there the bar is that no more
+    than a tenth is shown, by the interval, and the interval is printed.
+    """
     parted = {True: list[NDArray[Any]](), False: list[NDArray[Any]]()}
     at = np.array([when for when, _ in samples], dtype=np.int64)
     ms = np.array([each for _, each in samples])
@@ -230,7 +238,7 @@ def _compared(name: str, samples: Sequence[tuple[int, float]], turns: Sequence[T
         Figure(name=f"{name}, p99 with / without", bar="-",
                measured=f"{tail[True]:.2f} / {tail[False]:.2f} ms ({counts[True]} and {counts[False]} timed)"),
         Figure(name=f"{name}, ratio of p99", measured=f"{ratio:.3f} ({low:.3f} to {high:.3f})",
-               bar="<= 1.10", holds=ratio <= ROOM),
+               bar="interval reaches <= 1.10" if is_rare else "<= 1.10", holds=(low if is_rare else ratio) <= ROOM),
     ]  # fmt: skip
 
 
