@@ -251,6 +251,8 @@ def _window(heard: _Heard) -> Understood | None:
         return _one("windows") if heard.has(r"\bwindows?\b|\boutcomes?\b|\bstrikes?\b") else None
     if heard.has(r"\b(fees?|settle\w*|rules?|tick)\b"):
         return _one("rules_of_the_day", window=heard.window)
+    if heard.has(r"\b(how many|count|list|which|number of)\b.*\b(decisions?|trade[sd]?|fired)\b"):
+        return _found(heard)
     asks = [Ask("windows", {"window": heard.window})]
     if _WHY.search(heard.low):
         asks.append(Ask("find_decisions", {"window": heard.window, "outcome": "traded", "most": 5}))

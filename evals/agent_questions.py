@@ -135,6 +135,9 @@ def _windows(ask: Ask) -> list[Example]:
         )
         for each in windows[:6]
     ]  # fmt: skip
+    for each in windows[:2]:
+        told = ask("find_decisions", {"window": each["window"]})
+        found.append(_example(f"How many decisions were there in {each['window']}?", facts={"found": told["found"]}))
     return [*found, _example("List the windows.", words=[each["window"] for each in windows[-3:]])]
 
 

@@ -37,6 +37,8 @@ HEARD: list[tuple[str, str, dict[str, Any]]] = [
     ("show me the fills", "find_orders", {}),
     (f"what happened in {SLUG}", "windows", {"window": SLUG}),
     ("list the windows", "windows", {}),
+    (f"how many decisions were there in {SLUG}?", "find_decisions", {"window": SLUG}),
+    (f"how many trades in {SLUG}?", "find_decisions", {"window": SLUG, "outcome": "traded"}),
     ("how much money did we make?", "position_and_profit", {}),
     ("P&L?", "position_and_profit", {}),
     ("are the feeds healthy", "feeds_and_health", {}),
