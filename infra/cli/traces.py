@@ -50,7 +50,7 @@ def trace(
     if run is not None and follow:
         raise Misuse("a run has ended; leave --follow away")
     if with_parent:
-        from infra.traces.tracer import give_way
+        from infra.quiet import give_way
 
         give_way()
     from dataclasses import replace

@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 from evals.proof import Figure, Proof
 from infra.agent_evals.evidence import evidence_run
 from infra.clock import Clock
-from infra.proofs.demo_latency import EAGER
 from infra.proofs.llm_talkers import ARMS, read
 from infra.proofs.played import play_whole
 from infra.proofs.rehearsals import Desk, Progress, RehearsalFailed, end, last_words, replayed, venue
-from infra.proofs.traces import Timed, timed
+from infra.proofs.traces import BUSY, Timed, timed
 from infra.recordings.tape import open_tape
 from infra.version import ROOT
 from state.units import NS_PER_S
@@ -88,7 +87,7 @@ def talkers(run: Path, scratch: Path) -> Iterator[Path]:
 def _session(scratch: Path, arm: Path, minutes: float, progress: Progress) -> tuple[list[Turn], dict[str, Any]]:
     with venue(scratch, market="rushed", speed=1.0, windows=4) as (file, place):
         words = ["--minutes", f"{minutes:g}", "--windows", "0"]
-        words += [word for change in EAGER for word in ("--set", change)]
+        words += [word for change in BUSY for word in ("--set", change)]
         desk = Desk(file, scratch / "journal", more=words)
         try:
             turns = _take_turns(desk, arm, place.clock, minutes, progress)

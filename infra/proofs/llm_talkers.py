@@ -22,6 +22,7 @@ from infra.language_model.client import LanguageModel, Unanswered
 from infra.language_model.settings import ModelSettings
 from infra.model_next_door.script import Asked, Call, Fault, Say, Script
 from infra.model_next_door.server import ModelNextDoor
+from infra.quiet import give_way
 from infra.record.answers import Answers
 from infra.record.opening import open_record
 from infra.venues.credentials import Secret
@@ -157,4 +158,5 @@ def read(said: Path) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
+    give_way()
     asyncio.run(talk(*(Path(word) for word in sys.argv[1:4])))

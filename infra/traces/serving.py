@@ -9,8 +9,8 @@ from typing import Final
 
 from aiohttp import web
 
+from infra.quiet import give_way
 from infra.traces.sink import HOST, Sink
-from infra.traces.tracer import give_way
 
 UP_S: Final = 30.0
 

@@ -4,7 +4,6 @@ The desk knows of it only that it was started. It runs when nobody else wants to
 the desk does, and whatever happens to it happens to nobody else: it says so once, on its own error stream.
 """
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -24,7 +23,6 @@ from state.units import NS_PER_S
 
 POLL_S: Final = 1.0
 """How often a growing journal is read on."""
-LAST: Final = 19
 BEGIN_S: Final = 120.0
 """How long a session may take to begin its journal."""
 PATIENCE_S: Final = 20.0
@@ -58,14 +56,6 @@ class Traced:
         lost = {"dropped": told.dropped, "refused": told.refused, "left unsent": told.left}
         said += "".join(f", {count} {what}" for what, count in lost.items() if count)
         return said + (f" ({told.why})" if told.why else "")
-
-
-def give_way() -> None:
-    """Take only what the desk and everybody else leave of the processors."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    except (AttributeError, OSError):  # another system, or one that does not let us
-        os.nice(LAST)
 
 
 def open_sender(tracing: Tracing, environment: Mapping[str, str], say: Say) -> Sender:
