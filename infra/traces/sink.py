@@ -69,12 +69,11 @@ class Sink:
         assert self._file is not None, "the sink is open"
         line = {"kind": kind, "got_ns": now_ns(), "told": told}
         self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
-        self._file.flush()
         self.counts[kind] = self.counts.get(kind, 0) + 1
 
     def app(self) -> web.Application:
         """Give the server."""
-        app = web.Application(client_max_size=LARGEST_BYTES, middlewares=[_refusing])
+        app = web.Application(client_max_size=LARGEST_BYTES, middlewares=[_refusing, self._written])
         app.add_routes(
             [
                 web.get("/", self._about),
@@ -90,6 +89,14 @@ class Sink:
             ]
         )
         return app
+
+    @web.middleware
+    async def _written(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Answer when all of the request stands in the file."""
+        answer: web.StreamResponse = await handler(request)
+        assert self._file is not None, "the sink is open"
+        self._file.flush()
+        return answer
 
     async def _about(self, _: web.Request) -> web.Response:
         return web.json_response({"what": "updown traces sink", "kept": self.counts, "file": str(self.folder / FILE)})
