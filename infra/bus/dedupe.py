@@ -1,4 +1,4 @@
-"""Each message once: what was delivered twice is left out, what is missing is told before anything behind it is taken."""
+"""Each message once: what came twice is left out, what is missing is told before anything behind it is taken."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

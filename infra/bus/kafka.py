@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from infra.bus.cluster import Cluster, is_absence, open_topics, refusal, words
-from infra.bus.kafka_reading import KafkaSubscription
+from infra.bus.cluster import Cluster, is_absence, open_topics, words
+from infra.bus.kafka_reading import KafkaSubscription, held
 from infra.bus.messages import Message, Place, Topic, headers_of, partition_of
 from infra.bus.port import Full, Refused, State, Taken, Verdict
 
@@ -18,7 +18,7 @@ _POLL_S: Final = 0.05
 
 
 class KafkaBus:
-    """Publishes to a cluster, idempotent and acknowledged by all replicas; a broker that is away delays, and loses none.
+    """Publishes to a cluster, idempotent and acknowledged by all replicas; a broker that is away delays and loses none.
 
     One thread publishes. The client's own queue is the only buffer, and is bounded.
     """
@@ -128,13 +128,8 @@ def held_by(cluster: Cluster, partitions: Mapping[Topic, int], journal: str) -> 
     Raises:
         BusAway, BusRefused: they cannot be read.
     """
-    from infra.bus.kafka_reading import held
-
     last: dict[Place, Message] = {}
     for message in held(cluster, partitions):
         if isinstance(message, Message) and message.journal == journal:
             last[message.place] = message
     return last
-
-
-__all__ = ["KafkaBus", "held_by", "refusal"]

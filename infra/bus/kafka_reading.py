@@ -84,14 +84,14 @@ class KafkaSubscription:
 
 
 def held(
-    cluster: Cluster, partitions: Mapping[Topic, int], told: Callable[[int], None] | None = None
+    cluster: Cluster, partitions: Mapping[Topic, int], told: Callable[[int, int], None] | None = None
 ) -> Iterator[Message | Foreign]:
     """Give every message that the brokers hold at this moment, in order within each partition.
 
     Args:
         cluster: Whose.
         partitions: Of which topics, with their partitions.
-        told: Told now and then how many messages have been read.
+        told: Told now and then how many messages have been read, of how many offsets.
 
     Raises:
         BusAway: brokers are silent.
@@ -103,12 +103,14 @@ def held(
     consumer = Consumer(settings)
     try:
         places = {(cluster.name(place.topic), place.partition) for place in places_of(partitions)}
-        ends = {at: _end_of(cluster, consumer, at) for at in places}
-        open_ends = {at: end for at, end in ends.items() if end is not None}
+        ends = {at: _ends_of(cluster, consumer, at) for at in places}
+        open_ends = {at: high for at, (low, high) in ends.items() if high > low}
+        most = sum(high - low for low, high in ends.values())
         consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in open_ends])
         heard_s, count = time.monotonic(), 0
         while open_ends:
-            for delivered in consumer.consume(_BATCH, _LOOK_S):
+            came = consumer.consume(_BATCH, _LOOK_S)
+            for delivered in came:
                 error = delivered.error()
                 at = (str(delivered.topic()), delivered.partition() or 0)
                 if error is not None and error.code() == KafkaError._PARTITION_EOF:
@@ -117,12 +119,14 @@ def held(
                     if not is_absence(error) and not error.retriable():
                         raise BusRefused(f"Kafka at {cluster.servers}: {words(error)}")
                 elif at in open_ends:
-                    heard_s, count = time.monotonic(), count + 1
+                    count += 1
                     yield read_delivered(cluster, delivered)
                     if _place(delivered)[2] + 1 >= open_ends[at]:
                         open_ends.pop(at)
             if told is not None:
-                told(count)
+                told(count, most)
+            if came:
+                heard_s = time.monotonic()
             if time.monotonic() - heard_s > PATIENCE_S:
                 raise BusAway(f"Kafka at {cluster.servers} said nothing for {PATIENCE_S:g} s")
     finally:
@@ -143,12 +147,12 @@ def _place(delivered: "Delivered") -> tuple[str, int, int]:
     return topic, partition, offset
 
 
-def _end_of(cluster: Cluster, consumer: "Consumer", at: tuple[str, int]) -> int | None:
-    """Give the offset behind the last message of a partition; None where there is none."""
+def _ends_of(cluster: Cluster, consumer: "Consumer", at: tuple[str, int]) -> tuple[int, int]:
+    """Give the offset of the first message of a partition, and the one behind its last."""
     from confluent_kafka import KafkaException, TopicPartition
 
     try:
         low, high = consumer.get_watermark_offsets(TopicPartition(*at), timeout=ANSWER_S)
     except KafkaException as error:
         raise refusal(cluster, error) from error
-    return high if high > low else None
+    return int(low), int(high)
