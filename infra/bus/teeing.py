@@ -1,5 +1,7 @@
 """Running a tee: until it is told to end, or once; patient with journals and brokers that are not there yet."""
 
+import fcntl
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from typing import Final, TypeVar
 
 from infra.bus.cluster import Cluster
 from infra.bus.kafka import KafkaBus, held_by
-from infra.bus.port import BusAway, State
+from infra.bus.port import BusAway, BusRefused, State
 from infra.bus.tee import Tee, Teed, journal_id
 from infra.journal.errors import JournalMissing
 
@@ -22,6 +24,23 @@ _AGAIN_S: Final = 0.5
 T = TypeVar("T")
 Say = Callable[[str], None]
 Over = Callable[[], bool]
+
+
+def hold_alone(folder: Path) -> int:
+    """Make sure that a journal has one tee, for as long as this process lives; gives the handle that holds it.
+
+    The lock is on the folder itself, so a journal that may only be read can be published as well.
+
+    Raises:
+        BusRefused: another process publishes it.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise BusRefused(f"{folder}: another process publishes this journal already; stop that one first") from None
+    return handle
 
 
 class GaveUp(BusAway):
@@ -57,11 +76,12 @@ class TeeRun:
         """Publish the journal.
 
         Raises:
-            JournalMissing: there is none, and it was to be published once, or it was told to end before there was one.
+            JournalMissing, OSError: there is none, and it was to be published once, or it was told to end before that.
             JournalDamaged, JournalForeign: it cannot be read.
             BusAway: no broker came in time.
             BusRefused: the bus cannot be used.
         """
+        self._patiently(lambda: hold_alone(self.folder), FileNotFoundError)
         name = self._patiently(lambda: self.name or journal_id(self.folder), JournalMissing)
         bus = self._patiently(lambda: KafkaBus(self.cluster), BusAway)
         try:
@@ -94,7 +114,7 @@ class TeeRun:
                 return get()
             except wrong as error:
                 spent = self.over is None and time.monotonic() - began_s > self.deadline_s
-                at_once = self.over is None and wrong is JournalMissing
+                at_once = self.over is None and wrong is not BusAway
                 if spent or at_once or self.is_over:
                     raise
                 if not said:

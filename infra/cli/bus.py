@@ -1,17 +1,14 @@
 """The commands `tee` and `untee`: a journal onto a Kafka bus beside the desk, and back into a journal."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated
 
 import typer
 
 from infra.cli.failures import Exit, Misuse
 from infra.cli.speech import AsJson, answer, note, progress, say
+from infra.cli.traces import ends
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-LOCK: Final = "tee.lock"
 Prefix = Annotated[str, typer.Option(metavar="NAME", help="What the topics' names begin with.")]
 JournalId = Annotated[str, typer.Option("--journal-id", metavar="ID", help="The journal's name on the bus.")]
 
@@ -43,16 +40,10 @@ def tee(
     from infra.bus.cluster import Cluster
     from infra.bus.teeing import TeeRun
     from infra.journal.segments import is_journal
-    from infra.lock_file import LockTaken, take_lock
 
     if not follow and not is_journal(journal):
         raise Misuse(f"{journal}: no journal; name the folder that holds 000001.journal")
-    over = _ends(with_parent) if follow else None
-    journal.mkdir(parents=True, exist_ok=True)
-    try:
-        take_lock(journal / LOCK)
-    except LockTaken as error:
-        raise Misuse(f"{journal}: {error} is its tee already; a journal is published by one") from None
+    over = ends(with_parent) if follow else None
     told = TeeRun(journal, Cluster(to, prefix), journal_id, over, deadline, note).run()
     answer(told.as_plain()) if as_json else say(told.words)
     if told.lag_items_count:
@@ -89,22 +80,3 @@ def untee(
     with progress("reading") as share:
         told = restore(held(cluster, partitions, share), journal_id, to)
     answer(told.as_plain()) if as_json else say(told.words)
-
-
-def _ends(with_parent: bool) -> "Callable[[], bool]":
-    """Give what says that it is to end: an interrupt, or a parent that is gone."""
-    import signal
-    import sys
-    import threading
-
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
-    if with_parent:
-
-        def wait() -> None:
-            sys.stdin.buffer.read()
-            over.set()
-
-        threading.Thread(target=wait, name="parent", daemon=True).start()
-    return over.is_set
