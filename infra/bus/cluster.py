@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "updown"
 ANSWER_S: Final = 10.0
-"""How long a broker may take to say what it has."""
 MESSAGE_BYTES_MOST: Final = 8 << 20
 QUEUE_MESSAGES: Final = 100_000
 QUEUE_KB: Final = 64 << 10
-"""What a producer holds that has not arrived: beyond it, the journal is the buffer."""
+"""What a producer holds at most that has not arrived: beyond it, the journal is the buffer."""
 LINGER_MS: Final = 5.0
 
 
@@ -29,6 +28,10 @@ class Cluster:
     prefix: str = PREFIX
     fetch_wait_ms: int = 5
     """How long a broker may hold an answer back when it has nothing new."""
+    answer_s: float = ANSWER_S
+    """How long a broker may take to say what it has."""
+    queue_count: int = QUEUE_MESSAGES
+    """Messages that a producer holds before it says that it is full."""
 
     def name(self, topic: Topic) -> str:
         """Give a topic's name there."""
@@ -47,7 +50,7 @@ class Cluster:
             "enable.gapless.guarantee": True,
             "message.timeout.ms": 0,
             "message.max.bytes": MESSAGE_BYTES_MOST,
-            "queue.buffering.max.messages": QUEUE_MESSAGES,
+            "queue.buffering.max.messages": self.queue_count,
             "queue.buffering.max.kbytes": QUEUE_KB,
             "linger.ms": LINGER_MS,
             "compression.type": "lz4",
@@ -110,7 +113,7 @@ def partitions_of(cluster: Cluster) -> dict[Topic, int]:
 
     client = AdminClient(cluster._client())
     try:
-        told = client.list_topics(timeout=ANSWER_S)
+        told = client.list_topics(timeout=cluster.answer_s)
     except KafkaException as error:
         raise refusal(cluster, error) from error
     ours = {cluster.name(topic): topic for topic in Topic}
@@ -131,7 +134,9 @@ def _create(cluster: Cluster, topics: list[Topic]) -> None:
         for topic in topics
     ]
     client = AdminClient(cluster._client())
-    for name, future in client.create_topics(wanted, operation_timeout=ANSWER_S, request_timeout=ANSWER_S).items():
+    for name, future in client.create_topics(
+        wanted, operation_timeout=cluster.answer_s, request_timeout=cluster.answer_s
+    ).items():
         try:
             future.result()
         except KafkaException as error:

@@ -90,6 +90,7 @@ class KafkaBus:
         """Let go of what has not arrived, and end the thread."""
         self._closed.set()
         self._thread.join()
+        self._refused = self._refused or "the bus is closed"
         self._producer.purge()
         self._producer.flush(1.0)
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from infra.bus.cluster import ANSWER_S, Cluster, is_absence, places_of, refusal, words
+from infra.bus.cluster import Cluster, is_absence, places_of, refusal, words
 from infra.bus.messages import Foreign, Message, Place, Topic, message_of
 from infra.bus.port import BusAway, BusRefused
 
@@ -32,6 +32,11 @@ class KafkaSubscription:
         """Why nothing comes, as far as is known."""
         self._consumer = Consumer(cluster.consumer(group) | {"error_cb": self._erred})
         self._consumer.subscribe([cluster.name(topic) for topic in topics], on_revoke=self._revoked)
+
+    @property
+    def partitions_count(self) -> int:
+        """Give how many partitions this member reads now."""
+        return len(self._consumer.assignment())
 
     def batch(self, most: int, within_s: float) -> list[Message | Foreign]:
         """Give what has come, at most so many, waiting for the first one no longer than stated."""
@@ -152,7 +157,7 @@ def _ends_of(cluster: Cluster, consumer: "Consumer", at: tuple[str, int]) -> tup
     from confluent_kafka import KafkaException, TopicPartition
 
     try:
-        low, high = consumer.get_watermark_offsets(TopicPartition(*at), timeout=ANSWER_S)
+        low, high = consumer.get_watermark_offsets(TopicPartition(*at), timeout=cluster.answer_s)
     except KafkaException as error:
         raise refusal(cluster, error) from error
     return int(low), int(high)

@@ -155,7 +155,7 @@ class Kafka:
         (self.folder / "log4j2.properties").write_text(_LOGGING)
         if (self.folder / "data" / "meta.properties").exists():
             return
-        name = base64.urlsafe_b64encode(hashlib.md5(str(self.folder).encode()).digest())[:22].decode()
+        name = base64.urlsafe_b64encode(hashlib.sha256(str(self.folder).encode()).digest()[:16])[:22].decode()
         words = ["java", *_JVM, "-XX:TieredStopAtLevel=1", *self._logging, "-cp", self._path, "kafka.tools.StorageTool"]
         words += ["format", "--standalone", "-t", name.replace("-", "A"), "-c", str(self._settings)]
         made = subprocess.run(words, cwd=self.folder, capture_output=True, text=True, check=False, timeout=START_S)
