@@ -22,7 +22,9 @@ from infra.bus.kafka import KafkaBus
 from infra.bus.messages import Message, Topic
 from infra.bus.port import PARTITIONS, Bus, Full, Subscription, Taken
 from infra.bus.sharing import Sharing
-from infra.journal.reader import entries
+from infra.journal.blocks import EntryKind
+from infra.journal.reader import entries, read_title_of
+from infra.journal.segments import title_bytes
 from infra.journal.writer import Journal
 from infra.stack.kafka import Kafka, KafkaMissing
 from state.events import EVENT, Kind, Source
@@ -64,7 +66,20 @@ def extend(journal: Journal, count: int, *, at_once: int = 10) -> None:
 def messages_of(folder: Path, journal: str = "test") -> list[Message]:
     """Give everything that a journal says on the bus."""
     sharing = Sharing(journal, PARTITIONS)
-    return [each for entry in entries(folder, torn_ok=True) for each in sharing.messages(entry)]
+    title = sharing.title(title_bytes(read_title_of(folder)))
+    return [title, *(each for entry in entries(folder, torn_ok=True) for each in sharing.messages(entry))]
+
+
+def items(folder: Path) -> list[tuple[int, int, int, int, int, bytes]]:
+    """Give every item of a journal, rows one by one: how they were gathered into blocks does not matter."""
+    found = []
+    for entry in entries(folder, torn_ok=True):
+        if entry.kind is EntryKind.EVENTS:
+            rows = entry.rows
+            found += [(entry.seq + at, 3, 0, 0, 0, rows[at : at + 1].tobytes()) for at in range(len(rows))]
+        else:
+            found.append((entry.seq, int(entry.kind), entry.source, entry.connection, entry.seen_ns, entry.data))
+    return found
 
 
 def publish_all(bus: Bus, messages: Sequence[Message]) -> None:

@@ -105,10 +105,10 @@ def test_a_tee_goes_on_from_what_brokers_hold(tmp_path: Path) -> None:
     again = KafkaBus(bus.cluster)
     tee = Tee(folder, again, held_by(again.cluster, again.partitions, "test"), "test")
     tee.refresh(lambda state: None)
-    assert (tee.messages_count, tee.held_count) == (0, len(messages) + 1)
+    assert (tee.messages_count, tee.held_count) == (0, len(messages))
     other = Tee(folder, again, held_by(again.cluster, again.partitions, "other"), "other")
     other.refresh(lambda state: None)
-    assert other.messages_count == len(messages) + 1, "another journal's messages are its own"
+    assert other.messages_count == len(messages), "another journal's messages are its own"
     again.close()
 
 
