@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from infra.bus.cluster import Cluster, is_absence, open_topics, words
-from infra.bus.kafka_reading import KafkaSubscription, held
+from infra.bus.kafka_reading import KafkaSubscription, offset_of, place_of
 from infra.bus.messages import Message, Place, Topic, headers_of, partition_of
 from infra.bus.port import Full, Refused, State, Taken, Verdict
 
@@ -38,6 +38,7 @@ class KafkaBus:
         self._taken = self._arrived = self._whole = 0
         self._ahead: set[int] = set()
         """Messages that arrived before one that was taken earlier: brokers of other partitions are quicker."""
+        self._offsets: dict[Place, int] = {}
         self._away = self._refused = ""
         self._producer = Producer(cluster.producer() | {"error_cb": self._erred})
         self._closed = threading.Event()
@@ -82,6 +83,12 @@ class KafkaBus:
             self._changed.wait_for(lambda: self._arrived >= self._taken or bool(self._refused), within_s)
         return self.state()
 
+    @property
+    def offsets(self) -> dict[Place, int]:
+        """Give the offset of the last message that arrived in each partition."""
+        with self._changed:
+            return dict(self._offsets)
+
     def subscribe(self, group: str, topics: Sequence[Topic]) -> KafkaSubscription:
         """Read topics as a member of a group; partitions are shared out among its members."""
         return KafkaSubscription(self.cluster, group, topics)
@@ -107,6 +114,7 @@ class KafkaBus:
             else:
                 self._away = ""
                 self._arrived += 1
+                self._offsets[place_of(self.cluster, delivered)] = offset_of(delivered)
                 self._ahead.add(number)
                 while self._whole in self._ahead:
                     self._ahead.remove(self._whole)
@@ -121,16 +129,3 @@ class KafkaBus:
             elif is_absence(error):
                 self._away = f"no broker answers at {self.cluster.servers} ({words(error)})"
             self._changed.notify_all()
-
-
-def held_by(cluster: Cluster, partitions: Mapping[Topic, int], journal: str) -> dict[Place, Message]:
-    """Give the last message of a journal on each partition, as the brokers have them: from where a tee goes on.
-
-    Raises:
-        BusAway, BusRefused: they cannot be read.
-    """
-    last: dict[Place, Message] = {}
-    for message in held(cluster, partitions):
-        if isinstance(message, Message) and message.journal == journal:
-            last[message.place] = message
-    return last

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 1_000
 _LOOK_S: Final = 0.1
+Told = Callable[[int, int], None]
 PATIENCE_S: Final = 30.0
 """How long brokers may be silent while what they hold is read."""
 
@@ -26,7 +27,7 @@ class KafkaSubscription:
         from confluent_kafka import Consumer
 
         self._cluster = cluster
-        self._given: dict[tuple[str, int], int] = {}
+        self._given: dict[Place, int] = {}
         """Offset behind the last message that was given, by partition."""
         self.away = ""
         """Why nothing comes, as far as is known."""
@@ -52,7 +53,10 @@ class KafkaSubscription:
 
         if not self._given:
             return
-        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in self._given.items()]
+        offsets = [
+            TopicPartition(self._cluster.name(place.topic), place.partition, offset)
+            for place, offset in self._given.items()
+        ]
         try:
             told = self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
@@ -74,23 +78,20 @@ class KafkaSubscription:
                 return None
             raise BusRefused(f"Kafka at {self._cluster.servers}: {words(error)}")
         self.away = ""
-        topic, partition, offset = _place(delivered)
-        self._given[topic, partition] = offset + 1
+        self._given[place_of(self._cluster, delivered)] = offset_of(delivered) + 1
         return read_delivered(self._cluster, delivered)
 
     def _revoked(self, _: "Consumer", partitions: "list[TopicPartition]") -> None:
         """Forget what another member will be given again."""
         for each in partitions:
-            self._given.pop((each.topic, each.partition), None)
+            self._given.pop(Place(self._cluster.topic(each.topic), each.partition), None)
 
     def _erred(self, error: "KafkaError") -> None:
         if is_absence(error):
             self.away = words(error)
 
 
-def held(
-    cluster: Cluster, partitions: Mapping[Topic, int], told: Callable[[int, int], None] | None = None
-) -> Iterator[Message | Foreign]:
+def held(cluster: Cluster, partitions: Mapping[Topic, int], told: Told | None = None) -> Iterator[Message | Foreign]:
     """Give every message that the brokers hold at this moment, in order within each partition.
 
     Args:
@@ -102,62 +103,89 @@ def held(
         BusAway: brokers are silent.
         BusRefused: they refuse.
     """
-    from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+    from confluent_kafka import Consumer
 
-    settings = cluster.consumer("reading") | {"enable.partition.eof": True}
-    consumer = Consumer(settings)
+    consumer = Consumer(cluster.consumer("reading") | {"enable.partition.eof": True})
     try:
-        places = {(cluster.name(place.topic), place.partition) for place in places_of(partitions)}
-        ends = {at: _ends_of(cluster, consumer, at) for at in places}
-        open_ends = {at: high for at, (low, high) in ends.items() if high > low}
-        most = sum(high - low for low, high in ends.values())
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in open_ends])
-        heard_s, count = time.monotonic(), 0
-        while open_ends:
-            came = consumer.consume(_BATCH, _LOOK_S)
-            for delivered in came:
-                error = delivered.error()
-                at = (str(delivered.topic()), delivered.partition() or 0)
-                if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                    open_ends.pop(at, None)
-                elif error is not None:
-                    if not is_absence(error) and not error.retriable():
-                        raise BusRefused(f"Kafka at {cluster.servers}: {words(error)}")
-                elif at in open_ends:
-                    count += 1
-                    yield read_delivered(cluster, delivered)
-                    if _place(delivered)[2] + 1 >= open_ends[at]:
-                        open_ends.pop(at)
-            if told is not None:
-                told(count, most)
-            if came:
-                heard_s = time.monotonic()
-            if time.monotonic() - heard_s > PATIENCE_S:
-                raise BusAway(f"Kafka at {cluster.servers} said nothing for {PATIENCE_S:g} s")
+        for delivered in read_to_end(cluster, consumer, spans_of(cluster, consumer, partitions, {}), told):
+            yield read_delivered(cluster, delivered)
     finally:
         consumer.close()
 
 
-def read_delivered(cluster: Cluster, delivered: "Delivered") -> Message | Foreign:
-    """Read a message as the client gives it."""
-    topic, partition, _ = _place(delivered)
-    place = Place(cluster.topic(topic), partition)
-    headers = [(name, value or b"") for name, value in delivered.headers() or ()]
-    return message_of(place, delivered.key() or b"", headers, delivered.value() or b"")
+def spans_of(
+    cluster: Cluster, consumer: "Consumer", partitions: Mapping[Topic, int], starts: Mapping[Place, int]
+) -> dict[Place, tuple[int, int]]:
+    """Give the offsets that each partition holds from a start on: of the first message, and the one behind the last.
 
-
-def _place(delivered: "Delivered") -> tuple[str, int, int]:
-    topic, partition, offset = delivered.topic(), delivered.partition(), delivered.offset()
-    assert topic is not None and partition is not None and offset is not None
-    return topic, partition, offset
-
-
-def _ends_of(cluster: Cluster, consumer: "Consumer", at: tuple[str, int]) -> tuple[int, int]:
-    """Give the offset of the first message of a partition, and the one behind its last."""
+    Raises:
+        BusAway, BusRefused: brokers do not say.
+    """
     from confluent_kafka import KafkaException, TopicPartition
 
-    try:
-        low, high = consumer.get_watermark_offsets(TopicPartition(*at), timeout=cluster.answer_s)
-    except KafkaException as error:
-        raise refusal(cluster, error) from error
-    return int(low), int(high)
+    found = {}
+    for place in places_of(partitions):
+        at = TopicPartition(cluster.name(place.topic), place.partition)
+        try:
+            low, high = consumer.get_watermark_offsets(at, timeout=cluster.answer_s)
+        except KafkaException as error:
+            raise refusal(cluster, error) from error
+        found[place] = (min(max(int(low), starts.get(place, 0)), int(high)), int(high))
+    return found
+
+
+def read_to_end(
+    cluster: Cluster, consumer: "Consumer", spans: Mapping[Place, tuple[int, int]], told: Told | None = None
+) -> Iterator["Delivered"]:
+    """Give what a consumer that tells ends of partitions finds in spans of offsets.
+
+    Raises:
+        BusAway: brokers are silent.
+        BusRefused: they refuse.
+    """
+    from confluent_kafka import KafkaError, TopicPartition
+
+    unread = {place: high for place, (low, high) in spans.items() if high > low}
+    most, count = sum(high - low for low, high in spans.values()), 0
+    consumer.assign([TopicPartition(cluster.name(at.topic), at.partition, spans[at][0]) for at in unread])
+    heard_s = time.monotonic()
+    while unread:
+        came = consumer.consume(_BATCH, _LOOK_S)
+        for delivered in came:
+            error, place = delivered.error(), place_of(cluster, delivered)
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                unread.pop(place, None)
+            elif error is not None:
+                if not is_absence(error) and not error.retriable():
+                    raise BusRefused(f"Kafka at {cluster.servers}: {words(error)}")
+            elif place in unread:
+                count += 1
+                yield delivered
+                if offset_of(delivered) + 1 >= unread[place]:
+                    unread.pop(place)
+        if told is not None:
+            told(count, most)
+        if came:
+            heard_s = time.monotonic()
+        elif time.monotonic() - heard_s > PATIENCE_S:
+            raise BusAway(f"Kafka at {cluster.servers} said nothing for {PATIENCE_S:g} s")
+
+
+def read_delivered(cluster: Cluster, delivered: "Delivered") -> Message | Foreign:
+    """Read a message as the client gives it."""
+    headers = [(name, value or b"") for name, value in delivered.headers() or ()]
+    return message_of(place_of(cluster, delivered), delivered.key() or b"", headers, delivered.value() or b"")
+
+
+def place_of(cluster: Cluster, delivered: "Delivered") -> Place:
+    """Give where a message stands, or what an error is about."""
+    topic, partition = delivered.topic(), delivered.partition()
+    assert topic is not None and partition is not None
+    return Place(cluster.topic(topic), partition)
+
+
+def offset_of(delivered: "Delivered") -> int:
+    """Give a message's offset."""
+    offset = delivered.offset()
+    assert offset is not None
+    return offset

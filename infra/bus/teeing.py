@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from infra.bus.bookmark import Bookmark
 from infra.bus.cluster import Cluster
-from infra.bus.kafka import KafkaBus, held_by
+from infra.bus.kafka import KafkaBus
 from infra.bus.port import BusAway, BusRefused, State
 from infra.bus.tee import Tee, Teed, journal_id
 from infra.journal.errors import JournalMissing
@@ -85,13 +86,17 @@ class TeeRun:
         name = self._patiently(lambda: self.name or journal_id(self.folder), JournalMissing)
         bus = self._patiently(lambda: KafkaBus(self.cluster), BusAway)
         try:
-            held = self._patiently(lambda: held_by(self.cluster, bus.partitions, name), BusAway)
-            return self._follow(Tee(self.folder, bus, held, name), bus)
+            bookmark = Bookmark(self.cluster, bus.partitions, name)
+            try:
+                held = self._patiently(bookmark.held, BusAway)
+                return self._follow(Tee(self.folder, bus, held, name), bus, bookmark)
+            finally:
+                bookmark.close()
         finally:
             bus.close()
 
-    def _follow(self, tee: Tee, bus: KafkaBus) -> Teed:
-        telling = _Telling(tee, self.say)
+    def _follow(self, tee: Tee, bus: KafkaBus, bookmark: Bookmark) -> Teed:
+        telling = _Telling(tee, self.say, lambda: bookmark.move(bus.offsets))
         patience = _Patience(self)
         try:
             while True:
@@ -104,6 +109,7 @@ class TeeRun:
         except GaveUp:
             return tee.told()
         bus.flush(self.deadline_s)
+        bookmark.move(bus.offsets, at_once=True)
         return tee.told()
 
     def _patiently(self, get: Callable[[], T], wrong: type[Exception]) -> T:
@@ -145,10 +151,11 @@ class _Patience:
 
 @dataclass(slots=True)
 class _Telling:
-    """Says how far a tee is: when a broker goes or comes back, and now and then while it is behind."""
+    """Now and then says how far a tee is, while it is behind or a broker is away, and moves its bookmark."""
 
     tee: Tee
     say: Say
+    bookmark: Callable[[], None]
     was_away: str = ""
     at_s: float = 0.0
 
@@ -158,6 +165,7 @@ class _Telling:
         if now_s - self.at_s < _TELL_S:
             return
         self.at_s = now_s
+        self.bookmark()
         told = self.tee.told()
         if told.away or self.was_away or told.lag_items_count:
             self.say(told.words)

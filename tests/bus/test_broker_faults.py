@@ -7,9 +7,10 @@ import pytest
 from bus_stage import ALL, MockStage, messages_of, publish_all, read, written
 from kafka_mock import BROKERS, NOT_ENOUGH_REPLICAS, NOT_LEADER, PRODUCE, REQUEST_TIMED_OUT
 
+from infra.bus.bookmark import Bookmark
 from infra.bus.cluster import Cluster, open_topics
 from infra.bus.dedupe import Dedupe
-from infra.bus.kafka import KafkaBus, held_by
+from infra.bus.kafka import KafkaBus
 from infra.bus.messages import Message, Topic
 from infra.bus.port import PARTITIONS, BusAway, State, Taken
 from infra.bus.tee import Tee
@@ -88,28 +89,35 @@ def test_a_tee_waits_for_brokers_that_are_gone_and_says_how_far_it_is_behind(tmp
     assert any("no broker answers" in each for each in waits)
     told = tee.told()
     assert (told.lag_items_count, told.away) == (0, "")
-    held = held_by(bus.cluster, bus.partitions, "test")
+    held = Bookmark(bus.cluster, bus.partitions, "test").held()
     assert max(each.last for each in held.values()) == told.arrived_seq
     bus.close()
 
 
-def test_a_tee_goes_on_from_what_brokers_hold(tmp_path: Path) -> None:
+def test_a_tee_goes_on_from_what_brokers_hold_and_its_bookmark_spares_it_the_rest(tmp_path: Path) -> None:
     folder = written(tmp_path, 200)
-    messages = messages_of(folder)
+    count = len(messages_of(folder))
     stage = MockStage()
     bus = stage.bus()
-    first = Tee(folder, bus, {}, "test")
-    first.refresh(lambda state: None)
-    bus.flush(20.0)
+
+    def tee(journal: str) -> tuple[Tee, int]:
+        bookmark = Bookmark(bus.cluster, bus.partitions, journal)
+        tee = Tee(folder, bus, bookmark.held(), journal)
+        tee.refresh(lambda state: None)
+        bus.flush(20.0)
+        bookmark.close()
+        return tee, bookmark.read_count
+
+    places = len({each.place for each in messages_of(folder)})
+    first, read_count = tee("test")
+    assert (first.messages_count, first.held_count, read_count) == (count, 0, 0)
+    again, read_count = tee("test")
+    assert (again.messages_count, again.held_count, read_count) == (0, count, count)
+    again, read_count = tee("test")
+    assert (again.messages_count, again.held_count, read_count) == (0, count, places), "the last of each partition"
+    other, read_count = tee("other")
+    assert (other.messages_count, read_count) == (count, count), "another journal's messages are its own"
     bus.close()
-    again = KafkaBus(bus.cluster)
-    tee = Tee(folder, again, held_by(again.cluster, again.partitions, "test"), "test")
-    tee.refresh(lambda state: None)
-    assert (tee.messages_count, tee.held_count) == (0, len(messages))
-    other = Tee(folder, again, held_by(again.cluster, again.partitions, "other"), "other")
-    other.refresh(lambda state: None)
-    assert other.messages_count == len(messages), "another journal's messages are its own"
-    again.close()
 
 
 def test_an_address_where_nobody_answers_is_told_in_a_line() -> None:
