@@ -1,7 +1,7 @@
 """A tee's bookmark: from where brokers' topics must be read to find what they have of a journal.
 
-It is kept by the brokers, as the committed offsets of a group of its own. It is a hint and no position: what counts is the
-last message found from there on, and without a bookmark everything that is held is read.
+It is kept by the brokers, as the committed offsets of a group of its own. It is a hint and no position: what counts is
+the last message found from there on, and without a bookmark everything that is held is read.
 """
 
 from collections.abc import Mapping

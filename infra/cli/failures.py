@@ -71,6 +71,8 @@ def code_of(error: Exception) -> Exit:
         + _known("infra.venues.signing", "SignerFailed")
         + _known("infra.proofs.rehearsals", "RehearsalFailed")
         + _known("infra.bus.port", "BusRefused")
+        + _known("infra.stack.kafka", "KafkaMissing")
+        + _known("infra.stack.program", "NotStarted")
         + (Misuse, UsageError, OSError)
     )
     return Exit.BAD_INPUT if isinstance(error, bad_input) else Exit.OUR_FAULT
