@@ -19,7 +19,7 @@ from infra.bus.messages import (
     partition_of,
     rows_payload,
 )
-from infra.journal.blocks import EntryKind
+from infra.journal.blocks import ROW_BYTES, EntryKind
 from infra.journal.reader import Entry
 from infra.plain_memory import plain, window_slug
 from state.desk import Mandate
@@ -36,6 +36,8 @@ _OF_NO_WINDOW: Final = (
     Kind.REBATE_PAID, Kind.OPERATOR_SAID, Kind.CHAIN_SEEN, Kind.DAY_CARRIED,
 )  # fmt: skip
 _KINDS: Final = 256
+_RAW: Final = np.dtype(f"V{ROW_BYTES}")
+"""A row as bytes: picking out rows then copies every one of them."""
 _ORDERS_BIT: Final = 32
 _TOPICS: Final = {
     EntryKind.NOTE: Topic.NOTES, EntryKind.FRAME: Topic.FRAMES, EntryKind.MANDATE: Topic.DECISIONS,
@@ -87,7 +89,7 @@ class Sharing:
 
     def _key_of(self, entry: Entry) -> str:
         if entry.kind is EntryKind.FRAME:
-            return f"{_source(entry.source)}-{entry.connection}"
+            return f"feed-{entry.source}-{entry.connection}"
         record = _SLOTTED.get(entry.kind)
         if record is None or len(entry.data) != record.itemsize:
             return DESK
@@ -98,7 +100,7 @@ class Sharing:
 
     def _of_rows(self, entry: Entry) -> Iterator[Message]:
         """Share out rows; a listing begins a new stretch, for from there on its slot is another window."""
-        rows = plain(entry.rows)
+        rows, raw = plain(entry.rows), np.frombuffer(entry.data, _RAW)
         listed = np.flatnonzero(rows["kind_code"] == Kind.MARKET_LISTED).tolist()
         cuts = sorted({0, *listed, len(rows)})
         for start, end in pairwise(cuts):
@@ -106,9 +108,9 @@ class Sharing:
             if int(first["kind_code"]) == Kind.MARKET_LISTED:
                 name = window_slug(int(first["code_id"]), int(first["ref_id"]), int(first["span_s"]))
                 self._windows[int(first["slot_id"])] = name
-            yield from self._of_stretch(entry.seq + start, rows[start:end])
+            yield from self._of_stretch(entry.seq + start, rows[start:end], raw[start:end])
 
-    def _of_stretch(self, seq: int, rows: NDArray[Any]) -> Iterator[Message]:
+    def _of_stretch(self, seq: int, rows: NDArray[Any], raw: NDArray[Any]) -> Iterator[Message]:
         """Share out rows during which no slot changes its window: a message for each key, by their first rows."""
         kinds = rows["kind_code"]
         tag = np.where(_IS_OF_NO_WINDOW[kinds], rows["source_code"], rows["slot_id"].astype(np.int64) + _KINDS)
@@ -118,7 +120,7 @@ class Sharing:
             topic, key = self._named(int(tags[index]))
             at = np.flatnonzero(which == index)
             numbers = at + seq
-            payload = rows_payload(numbers, rows[at])
+            payload = rows_payload(numbers, raw[at])
             yield self._message(topic, key, int(numbers[0]), int(numbers[-1]), int(EntryKind.EVENTS), payload)
 
     def _named(self, tag: int) -> tuple[Topic, str]:

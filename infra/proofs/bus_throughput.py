@@ -29,14 +29,14 @@ from infra.stack.kafka import HEAP_MB, running_kafka
 from state.units import NS_PER_S
 
 NAME: Final = "bus"
-CLAIM: Final = (
-    "a desk's journal at 50,000 rows/s reaches a reader over a real Kafka for a minute, lossless and not late"
-)
+CLAIM: Final = "a desk's journal at 50,000 rows/s for a minute reaches a reader over a real Kafka, whole and in time"
 RATE_PER_S: Final = 50_000
 RUN_S: Final = 60.0
 TICK_S: Final = 0.01
 LAG_P99_S: Final = 2.0
 END_S: Final = 60.0
+_SPARE_RATIO: Final = 1.02
+"""The writer aims a little higher than the bar."""
 _BATCH: Final = 500
 _STEPS: Final = 200
 """Batches of rows that are written over and over."""
@@ -95,7 +95,8 @@ def _judged(
     half, late = (float(np.percentile(read.lags_s, share)) for share in (50, 99)) if read.lags_s else (np.inf, np.inf)
     per_s = rows_count / span_s
     figures = (
-        Figure(name="rows written", measured=f"{per_s:,.0f} /s", bar=f">= {RATE_PER_S:,} /s", holds=per_s >= RATE_PER_S),
+        Figure(name="rows written", measured=f"{per_s:,.0f} /s", bar=f">= {RATE_PER_S:,} /s",
+               holds=per_s >= RATE_PER_S),
         Figure(name="for", measured=f"{span_s:.1f} s", bar=f">= {RUN_S:g} s", holds=span_s >= RUN_S),
         Figure(name="items lost", measured=lost, bar="0", holds=lost == 0),
         Figure(name="items taken twice", measured=twice, bar="0", holds=twice == 0),
@@ -121,7 +122,7 @@ def _write(journal: Journal, run_s: float, rate: int, written: list[float]) -> N
     batches = [rows[at : at + step].copy() for at in range(0, min(len(rows), step * _STEPS) - step, step)]
     began_s, count = time.monotonic(), 0
     while (spent_s := time.monotonic() - began_s) < run_s:
-        while count * step < spent_s * rate:
+        while count * step < spent_s * rate * _SPARE_RATIO:
             batch = batches[count % len(batches)]
             batch["seen_ns"] = now_ns()
             journal.append_events(batch)
