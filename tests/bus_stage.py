@@ -5,7 +5,7 @@ import itertools
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -23,7 +23,7 @@ from infra.bus.messages import Message, Topic
 from infra.bus.port import PARTITIONS, Bus, Full, Subscription, Taken
 from infra.bus.sharing import Sharing
 from infra.journal.blocks import EntryKind
-from infra.journal.reader import entries, read_title_of
+from infra.journal.reader import Entry, entries, read_title_of
 from infra.journal.segments import title_bytes
 from infra.journal.writer import Journal
 from infra.stack.kafka import Kafka, KafkaMissing
@@ -72,8 +72,13 @@ def messages_of(folder: Path, journal: str = "test") -> list[Message]:
 
 def items(folder: Path) -> list[tuple[int, int, int, int, int, bytes]]:
     """Give every item of a journal, rows one by one: how they were gathered into blocks does not matter."""
+    return items_of(entries(folder, torn_ok=True))
+
+
+def items_of(told: Iterable[Entry]) -> list[tuple[int, int, int, int, int, bytes]]:
+    """Give every item of entries."""
     found = []
-    for entry in entries(folder, torn_ok=True):
+    for entry in told:
         if entry.kind is EntryKind.EVENTS:
             rows = entry.rows
             found += [(entry.seq + at, 3, 0, 0, 0, rows[at : at + 1].tobytes()) for at in range(len(rows))]

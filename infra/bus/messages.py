@@ -31,7 +31,9 @@ _KINDS: Final = {TITLE, *map(int, EntryKind)}
 _ONE: Final = struct.Struct("<qIB")
 """Before the bytes of one entry: time seen, connection, source."""
 _OFFSET: Final = np.dtype("<u4")
-_EACH: Final = ROW_BYTES + _OFFSET.itemsize
+OFFSET_BYTES: Final = _OFFSET.itemsize
+"""Before the rows of a message, each row's place among the journal's items."""
+_EACH: Final = ROW_BYTES + OFFSET_BYTES
 
 
 class Topic(StrEnum):
@@ -86,7 +88,7 @@ class Message(NamedTuple):
         """Give the event rows of an EVENTS message, as memory that may be written to."""
         assert self.kind == EntryKind.EVENTS
         count = len(self.payload) // _EACH
-        return np.frombuffer(bytearray(self.payload[count * _OFFSET.itemsize :]), EVENT)
+        return np.frombuffer(bytearray(self.payload[count * OFFSET_BYTES :]), EVENT)
 
     @property
     def entry(self) -> Entry:

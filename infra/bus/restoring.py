@@ -1,17 +1,16 @@
 """A journal made again from what a bus holds of it: every item under its number, or the first that is missing."""
 
-import heapq
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from infra.bus.dedupe import Dedupe, Doubled, Missing
 from infra.bus.messages import TITLE, Foreign, Message
+from infra.bus.ordered import Ordered
 from infra.bus.port import BusRefused
 from infra.journal.blocks import EntryKind, layout_hash
 from infra.journal.errors import JournalForeign
@@ -59,49 +58,6 @@ class Restored:
         return said + (f"; {self.foreign_count:,} others could not be read" if self.foreign_count else "")
 
 
-class _Waiting(NamedTuple):
-    """What of a message is not yet written, ordered by the number of its next item."""
-
-    seq: int
-    at: int
-    """How many of its items are written."""
-    message: Message
-    numbers: NDArray[np.int64]
-    rows: NDArray[Any] | None
-    """Its event rows, where it has any."""
-
-
-@dataclass(slots=True)
-class _InOrder:
-    """Puts the items of a journal's messages in one order, as far as there is no hole."""
-
-    next_seq: int = 0
-    _waiting: list[_Waiting] = field(default_factory=list)
-
-    def put(self, message: Message) -> None:
-        """Take a message, in any order."""
-        rows = message.rows if message.kind == EntryKind.EVENTS else None
-        heapq.heappush(self._waiting, _Waiting(message.seq, 0, message, message.numbers, rows))
-
-    def ready(self) -> Iterator[Entry | NDArray[Any]]:
-        """Give what comes next: event rows, or another entry."""
-        while self._waiting and self._waiting[0].seq == self.next_seq:
-            _, at, message, numbers, rows = heapq.heappop(self._waiting)
-            breaks = np.flatnonzero(np.diff(numbers[at:]) != 1)
-            end = at + (int(breaks[0]) + 1 if len(breaks) else len(numbers) - at)
-            yield message.entry if rows is None else rows[at:end]
-            self.next_seq += end - at
-            if end < len(numbers):
-                heapq.heappush(self._waiting, _Waiting(int(numbers[end]), end, message, numbers, rows))
-
-    @property
-    def hole(self) -> str:
-        """Say what is missing, when something behind it is not; empty when nothing is."""
-        if not self._waiting:
-            return ""
-        return f"items {self.next_seq} to {self._waiting[0].seq - 1}"
-
-
 def restore(held: Iterable[Message | Foreign], journal: str, folder: Path) -> Restored:
     """Write a journal anew from its messages; the folder must not hold one.
 
@@ -110,7 +66,7 @@ def restore(held: Iterable[Message | Foreign], journal: str, folder: Path) -> Re
         BusRefused: nothing of that journal is held.
         JournalForeign: it has records of other layouts than this code's.
     """
-    dedupe, ordered = Dedupe(), _InOrder()
+    dedupe, ordered = Dedupe(), Ordered()
     counts = {"messages": 0, "foreign": 0}
     waiting: list[Message] = []
     into: Journal | None = None
@@ -126,7 +82,8 @@ def restore(held: Iterable[Message | Foreign], journal: str, folder: Path) -> Re
             for early in waiting:
                 ordered.put(early)
             waiting.clear()
-            _write(into, ordered)
+            for entry in ordered.ready():
+                _append(into, entry)
         if into is None:
             raise BusRefused(f"the bus holds no title of journal {journal}; see `updown tee --json` for its name")
         if ordered.hole:
@@ -174,16 +131,10 @@ def _open(folder: Path, told: bytes) -> Journal:
     return Journal(folder, created_ns=title.created_ns, code=title.code, layouts=layouts)
 
 
-def _write(into: Journal, ordered: _InOrder) -> None:
-    for each in ordered.ready():
-        if isinstance(each, Entry):
-            _append(into, each)
-        else:
-            into.append_events(each)
-
-
 def _append(into: Journal, entry: Entry) -> None:
-    if entry.kind is EntryKind.FRAME:
+    if entry.kind is EntryKind.EVENTS:
+        into.append_events(np.frombuffer(entry.data, EVENT))
+    elif entry.kind is EntryKind.FRAME:
         into.append_frame(entry.source, entry.connection, entry.seen_ns, entry.data)
     elif entry.kind is EntryKind.MANDATE:
         into.append_mandate(entry.data, entry.seen_ns)

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bus_stage import ALL, extend, items, messages_of, read, rows_of_windows, written
+from bus_stage import ALL, extend, items, items_of, messages_of, read, rows_of_windows, written
 
 from infra.bus.in_process import InProcess
 from infra.bus.messages import Message, Place, Topic
+from infra.bus.ordered import BusReading, Ordered
 from infra.bus.port import BusRefused, State
 from infra.bus.restoring import BusIncomplete, journals_held, restore
 from infra.bus.tee import Tee, journal_end, journal_id
+from infra.journal.blocks import EntryKind
 from infra.journal.reader import Entry, entries, read_title_of, verify
 from infra.journal.writer import Journal
 
@@ -112,6 +114,31 @@ def test_a_journal_comes_back_item_by_item_whatever_order_partitions_are_read_in
         assert items(tmp_path / f"again{attempt}") == items(folder)
         assert read_title_of(tmp_path / f"again{attempt}") == read_title_of(folder)
         assert verify(tmp_path / f"again{attempt}").sound
+
+
+def test_a_journal_is_read_from_the_bus_as_it_grows_and_again_from_where_a_reader_stood(tmp_path: Path) -> None:
+    bus = InProcess()
+    reader = BusReading(bus.subscribe("archive", ALL), "test", Ordered())
+    folder = tmp_path / "journal"
+    tee = Tee(folder, bus, {}, "test")
+    came: list[Entry] = []
+    with Journal(folder, created_ns=1, code="test") as journal:
+        for _ in range(4):
+            extend(journal, 40)
+            journal.flush()
+            tee.refresh(no_wait)
+            while found := list(reader.entries(7, 0.0)):
+                came += [each for each in found if isinstance(each, Entry)]
+            assert reader.commit()
+    assert items_of(came) == items(folder)
+    rows = [each.row for each in came if each.kind is EntryKind.EVENTS]
+    assert rows == np.cumsum([0, *(len(each.rows) for each in came if each.kind is EntryKind.EVENTS)])[:-1].tolist()
+    stood = came[len(came) // 2]
+    again = InProcess()
+    later = BusReading(again.subscribe("archive", ALL), "test", Ordered(stood.seq, stood.row))
+    Tee(folder, again, {}, "test").refresh(no_wait)
+    rest = [each for _ in range(100) for each in later.entries(50, 0.0) if isinstance(each, Entry)]
+    assert items_of(rest) == [each for each in items(folder) if each[0] >= stood.seq]
 
 
 def test_a_hole_on_the_bus_is_never_made_into_a_journal(tmp_path: Path) -> None:
