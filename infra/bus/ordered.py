@@ -13,6 +13,7 @@ from infra.bus.messages import OFFSET_BYTES, TITLE, Foreign, Message
 from infra.bus.port import Subscription
 from infra.journal.blocks import ROW_BYTES, EntryKind
 from infra.journal.reader import Entry
+from state.events import EVENT
 
 
 class _Waiting(NamedTuple):
@@ -71,10 +72,11 @@ class Ordered:
             return message.entry._replace(row=self.row)
         start = count * OFFSET_BYTES
         data = message.payload[start + at * ROW_BYTES : start + end * ROW_BYTES]
-        entry = Entry(self.next_seq, self.row, EntryKind.EVENTS, 0, 0, 0, data)
-        first = entry.rows[0]
+        first = np.frombuffer(data, EVENT, 1)
+        source, seen_ns = int(first["source_code"][0]), int(first["seen_ns"][0])
+        entry = Entry(self.next_seq, self.row, EntryKind.EVENTS, source, 0, seen_ns, data)
         self.row += end - at
-        return entry._replace(source=int(first["source_code"]), seen_ns=int(first["seen_ns"]))
+        return entry
 
 
 @dataclass(slots=True)

@@ -173,9 +173,10 @@ def journal_id(folder: Path) -> str:
     Raises:
         JournalMissing: nothing was written down yet.
     """
-    title = read_title_of(folder)
-    first = next(entries(folder, torn_ok=True), None)
-    if first is None:
+    begun = segments(folder)[0][1].stat().st_size > 0
+    title = read_title_of(folder) if begun else None
+    first = next(entries(folder, torn_ok=True), None) if begun else None
+    if title is None or first is None:
         raise JournalMissing(f"{folder}: nothing was written down yet")
     told = json.dumps([title.created_ns, title.code, title.layouts], sort_keys=True).encode()
     return hashlib.sha256(told + first.data).hexdigest()[:_ID_CHARS]

@@ -83,7 +83,8 @@ class TeeRun:
             BusRefused: the bus cannot be used.
         """
         self._patiently(lambda: hold_alone(self.folder), FileNotFoundError)
-        name = self._patiently(lambda: self.name or journal_id(self.folder), JournalMissing)
+        named = self._patiently(lambda: journal_id(self.folder), JournalMissing)
+        name = self.name or named
         bus = self._patiently(lambda: KafkaBus(self.cluster), BusAway)
         try:
             bookmark = Bookmark(self.cluster, bus.partitions, name)
