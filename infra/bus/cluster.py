@@ -1,7 +1,7 @@
 """A Kafka cluster as the bus uses it: its address, the names of our topics, and how clients are set up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.bus.messages import Place, Topic
@@ -32,6 +32,8 @@ class Cluster:
     """How long a broker may take to say what it has."""
     queue_count: int = QUEUE_MESSAGES
     """Messages that a producer holds before it says that it is full."""
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    """How brokers are reached (`client_settings`); may hold secrets."""
 
     def name(self, topic: Topic) -> str:
         """Give a topic's name there."""
@@ -43,7 +45,7 @@ class Cluster:
 
     def producer(self) -> dict[str, Any]:
         """Give a producer's settings: acknowledged by all, once each, in order, retried for as long as it takes."""
-        return self._client() | {
+        return self.client() | {
             "enable.idempotence": True,
             "acks": "all",
             # A message that could not be delivered must not be overtaken: what follows it is refused too.
@@ -58,7 +60,7 @@ class Cluster:
 
     def consumer(self, group: str) -> dict[str, Any]:
         """Give a consumer's settings: what is confirmed is confirmed by us, after it was processed."""
-        return self._client() | {
+        return self.client() | {
             "group.id": f"{self.prefix}.{group}",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
@@ -68,7 +70,8 @@ class Cluster:
             "fetch.message.max.bytes": MESSAGE_BYTES_MOST,
         }
 
-    def _client(self) -> dict[str, Any]:
+    def client(self) -> dict[str, Any]:
+        """Give what all clients have in common."""
         return {
             "bootstrap.servers": self.servers,
             "client.id": "updown",
@@ -81,6 +84,7 @@ class Cluster:
             "topic.metadata.refresh.fast.interval.ms": 100,
             "allow.auto.create.topics": False,
             "log_level": 2,  # what matters comes as an error that we put into words
+            **self.settings,
         }
 
 
@@ -111,7 +115,7 @@ def partitions_of(cluster: Cluster) -> dict[Topic, int]:
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
-    client = AdminClient(cluster._client())
+    client = AdminClient(cluster.client())
     try:
         told = client.list_topics(timeout=cluster.answer_s)
     except KafkaException as error:
@@ -133,7 +137,7 @@ def _create(cluster: Cluster, topics: list[Topic]) -> None:
         NewTopic(cluster.name(topic), num_partitions=PARTITIONS[topic], replication_factor=-1, config=config)
         for topic in topics
     ]
-    client = AdminClient(cluster._client())
+    client = AdminClient(cluster.client())
     for name, future in client.create_topics(
         wanted, operation_timeout=cluster.answer_s, request_timeout=cluster.answer_s
     ).items():

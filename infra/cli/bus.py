@@ -10,6 +10,10 @@ from infra.cli.speech import AsJson, answer, note, progress, say
 from infra.cli.traces import ends
 
 Prefix = Annotated[str, typer.Option(metavar="NAME", help="What the topics' names begin with.")]
+Settings = Annotated[
+    Path | None,
+    typer.Option("--client", metavar="FILE", help="Lines of NAME=VALUE for the Kafka client: security.*, ssl.*, sasl.*"),
+]
 JournalId = Annotated[str, typer.Option("--journal-id", metavar="ID", help="The journal's name on the bus.")]
 
 
@@ -19,8 +23,13 @@ def tee(
     follow: Annotated[
         bool, typer.Option("--follow/--once", help="Go on as it grows, until interrupted; or end with what is there.")
     ] = True,
-    journal_id: JournalId = "",
+    journal_id: Settings = Annotated[
+    Path | None,
+    typer.Option("--client", metavar="FILE", help="Lines of NAME=VALUE for the Kafka client: security.*, ssl.*, sasl.*"),
+]
+JournalId = "",
     prefix: Prefix = "updown",
+    client: Settings = None,
     deadline: Annotated[
         float, typer.Option(min=0.0, help="Seconds that brokers are waited for at the end, and by --once.")
     ] = 30.0,
@@ -37,6 +46,7 @@ def tee(
 
     Example: updown tee --journal var/demo/today --to 127.0.0.1:9092
     """
+    from infra.bus.client_settings import client_settings
     from infra.bus.cluster import Cluster
     from infra.bus.teeing import TeeRun
     from infra.journal.segments import is_journal
@@ -44,7 +54,7 @@ def tee(
     if not follow and not is_journal(journal):
         raise Misuse(f"{journal}: no journal; name the folder that holds 000001.journal")
     over = ends(with_parent) if follow else None
-    told = TeeRun(journal, Cluster(to, prefix), journal_id, over, deadline, note).run()
+    told = TeeRun(journal, Cluster(to, prefix, settings=client_settings(client)), journal_id, over, deadline, note).run()
     answer(told.as_plain()) if as_json else say(told.words)
     if told.lag_items_count:
         raise typer.Exit(int(Exit.DOES_NOT_HOLD))
@@ -53,8 +63,13 @@ def tee(
 def untee(
     source: Annotated[str, typer.Option("--from", metavar="HOST:PORT", help="A Kafka broker, or several with commas.")],
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder of the journal; must not be there yet.")],
-    journal_id: JournalId = "",
+    journal_id: Settings = Annotated[
+    Path | None,
+    typer.Option("--client", metavar="FILE", help="Lines of NAME=VALUE for the Kafka client: security.*, ssl.*, sasl.*"),
+]
+JournalId = "",
     prefix: Prefix = "updown",
+    client: Settings = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a journal again from what a bus holds of it.
@@ -64,11 +79,12 @@ def untee(
 
     Example: updown untee --from 127.0.0.1:9092 --journal-id 1f6c09a3b2d4e587 --to var/restored
     """
+    from infra.bus.client_settings import client_settings
     from infra.bus.cluster import Cluster, partitions_of
     from infra.bus.kafka_reading import held
     from infra.bus.restoring import journals_held, restore
 
-    cluster = Cluster(source, prefix)
+    cluster = Cluster(source, prefix, settings=client_settings(client))
     partitions = partitions_of(cluster)
     if not partitions:
         raise Misuse(f"{source} has no topics that begin with {prefix}.; name another --prefix")

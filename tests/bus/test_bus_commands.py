@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from bus_stage import MockStage, read, written
 from typer.testing import CliRunner
 
+from infra.bus.client_settings import client_settings
+from infra.bus.cluster import Cluster
 from infra.bus.messages import Topic
+from infra.bus.port import BusRefused
 from infra.bus.tee import Tee, journal_id
 from infra.cli.app import app
 from infra.stack.program import free_port
@@ -75,3 +79,16 @@ def test_untee_says_when_there_are_no_topics(tmp_path: Path) -> None:
     servers = bus.cluster.servers
     assert refused("untee", *where) == (2, f"{servers} has no topics that begin with {prefix}.; name another --prefix")
     bus.close()
+
+
+def test_how_brokers_are_reached_may_be_set_by_file_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "client.properties"
+    file.write_text("# how to reach them\n\nsasl.password = not-to-be-shown\nssl.ca.location=/tmp/ca.pem\n")
+    settings = client_settings(file)
+    assert settings == {"sasl.password": "not-to-be-shown", "ssl.ca.location": "/tmp/ca.pem"}
+    assert "not-to-be-shown" not in repr(Cluster("127.0.0.1:9092", settings=settings))
+    for line, why in (("acks=0", "acks may not be set here"), ("sasl.password not-to-be-shown", "write NAME=VALUE")):
+        file.write_text(line)
+        with pytest.raises(BusRefused, match=why) as refusal:
+            client_settings(file)
+        assert "not-to-be-shown" not in str(refusal.value)
