@@ -152,12 +152,14 @@ def read_to_end(
     while unread:
         came = consumer.consume(_BATCH, _LOOK_S)
         for delivered in came:
-            error, place = delivered.error(), place_of(cluster, delivered)
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                unread.pop(place, None)
-            elif error is not None:
+            error = delivered.error()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 if not is_absence(error) and not error.retriable():
                     raise BusRefused(f"Kafka at {cluster.servers}: {words(error)}")
+                continue
+            place = place_of(cluster, delivered)
+            if error is not None:
+                unread.pop(place, None)
             elif place in unread:
                 count += 1
                 yield delivered

@@ -12,7 +12,7 @@ from infra.cli.traces import ends
 Prefix = Annotated[str, typer.Option(metavar="NAME", help="What the topics' names begin with.")]
 Settings = Annotated[
     Path | None,
-    typer.Option("--client", metavar="FILE", help="Lines of NAME=VALUE for the Kafka client: security.*, ssl.*, sasl.*"),
+    typer.Option("--client", metavar="FILE", help="NAME=VALUE lines for the Kafka client (ssl.*, sasl.*)."),
 ]
 JournalId = Annotated[str, typer.Option("--journal-id", metavar="ID", help="The journal's name on the bus.")]
 
@@ -23,11 +23,7 @@ def tee(
     follow: Annotated[
         bool, typer.Option("--follow/--once", help="Go on as it grows, until interrupted; or end with what is there.")
     ] = True,
-    journal_id: Settings = Annotated[
-    Path | None,
-    typer.Option("--client", metavar="FILE", help="Lines of NAME=VALUE for the Kafka client: security.*, ssl.*, sasl.*"),
-]
-JournalId = "",
+    journal_id: JournalId = "",
     prefix: Prefix = "updown",
     client: Settings = None,
     deadline: Annotated[
@@ -54,7 +50,8 @@ JournalId = "",
     if not follow and not is_journal(journal):
         raise Misuse(f"{journal}: no journal; name the folder that holds 000001.journal")
     over = ends(with_parent) if follow else None
-    told = TeeRun(journal, Cluster(to, prefix, settings=client_settings(client)), journal_id, over, deadline, note).run()
+    cluster = Cluster(to, prefix, settings=client_settings(client))
+    told = TeeRun(journal, cluster, journal_id, over, deadline, note).run()
     answer(told.as_plain()) if as_json else say(told.words)
     if told.lag_items_count:
         raise typer.Exit(int(Exit.DOES_NOT_HOLD))
@@ -63,11 +60,7 @@ JournalId = "",
 def untee(
     source: Annotated[str, typer.Option("--from", metavar="HOST:PORT", help="A Kafka broker, or several with commas.")],
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder of the journal; must not be there yet.")],
-    journal_id: Settings = Annotated[
-    Path | None,
-    typer.Option("--client", metavar="FILE", help="Lines of NAME=VALUE for the Kafka client: security.*, ssl.*, sasl.*"),
-]
-JournalId = "",
+    journal_id: JournalId = "",
     prefix: Prefix = "updown",
     client: Settings = None,
     as_json: AsJson = False,
