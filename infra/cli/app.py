@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from infra.cli.backtest import backtest, generate, report
+from infra.cli.bus import tee, untee
 from infra.cli.chat import chat
 from infra.cli.desk import graph, step
 from infra.cli.doctor import doctor
@@ -73,6 +74,8 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "evals": evals,
     "mcp": mcp,
     "trace": trace,
+    "tee": tee,
+    "untee": untee,
     "version": version,
 }
 JOURNAL_COMMANDS: Final[dict[str, Callable[..., None]]] = {"verify": verify, "show": show}

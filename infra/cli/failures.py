@@ -50,6 +50,7 @@ def code_of(error: Exception) -> Exit:
         return Exit.BAD_DATA
     bad_data = _known("infra.journal.errors", "JournalForeign", "JournalDamaged") + _known("infra.runs", "RunDamaged")
     bad_data += _known("infra.ledger.ledger", "LedgerForeign", "LedgerDiffers")
+    bad_data += _known("infra.bus.restoring", "BusIncomplete")
     if isinstance(error, bad_data):
         return Exit.BAD_DATA
     bad_input = (
@@ -69,6 +70,9 @@ def code_of(error: Exception) -> Exit:
         + _known("infra.venues.rest", "CredentialsRefused", "NoAnswer")
         + _known("infra.venues.signing", "SignerFailed")
         + _known("infra.proofs.rehearsals", "RehearsalFailed")
+        + _known("infra.bus.port", "BusRefused")
+        + _known("infra.stack.kafka", "KafkaMissing")
+        + _known("infra.stack.program", "NotStarted")
         + (Misuse, UsageError, OSError)
     )
     return Exit.BAD_INPUT if isinstance(error, bad_input) else Exit.OUR_FAULT

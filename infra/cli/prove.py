@@ -88,6 +88,11 @@ CLAIMS: Final[dict[str, Claim]] = {
         where="infra.proofs.faults:prove_faults",
         needed=False,
     ),
+    "bus": Claim(
+        claim="a desk's journal at 50,000 rows/s for a minute reaches a reader over a real Kafka, whole and in time",
+        where="infra.proofs.bus_throughput:prove_bus",
+        needed=False,
+    ),
     "demo-latency": Claim(
         claim="at real time and real rates the desk stays cool, and a tick becomes a taken order within milliseconds",
         where="infra.proofs.demo_latency:prove_demo_latency",

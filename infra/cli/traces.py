@@ -64,7 +64,7 @@ def trace(
 
     sender = open_sender(tracing, os.environ, note)
     if journal is not None:
-        is_over = _ends(with_parent) if follow else None
+        is_over = ends(with_parent) if follow else None
         told = trace_journal(journal, tracing, sender, is_over=is_over, deadline_s=deadline)
     else:
         from infra.traces.run_trace import trace_run
@@ -77,7 +77,7 @@ def trace(
         raise typer.Exit(int(Exit.DOES_NOT_HOLD))
 
 
-def _ends(with_parent: bool) -> "Over":
+def ends(with_parent: bool) -> "Over":
     """Give what says that there is nothing more to follow: a parent that is gone, or an interrupt."""
     import signal
     import threading
