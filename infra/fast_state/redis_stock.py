@@ -22,6 +22,9 @@ LOW_RATIO: Final = 0.75
 """More is fetched as soon as less of the whole is in hand."""
 
 
+_NEVER: Final = 2**62
+
+
 @dataclass(slots=True)
 class Stock:
     """What is in hand of one bucket; whoever uses it holds the store's lock."""
@@ -30,11 +33,13 @@ class Stock:
     share: float
     is_alone: bool = True
     """The store is away: what is in hand fills by itself."""
+    is_asking: bool = False
+    """What is in hand has been reported and not been answered yet: it only grows when it is known how."""
     hand: Bucket = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with nothing in hand, and with nothing to come: the store has not been asked."""
-        self.hand = Bucket(self.rate.part(self.share), 0.0, 2**62)
+        self.hand = Bucket(self.rate.part(self.share), 0.0, _NEVER)
 
     @property
     def want(self) -> float:
@@ -48,17 +53,24 @@ class Stock:
 
     def take(self, tokens: float, now_ns: int) -> bool:
         """Take of what is in hand."""
-        if self.is_alone:
+        if self.is_alone and not self.is_asking:
             self.hand.fill(now_ns)
         return self.hand.spend(tokens)
 
+    def report(self, now_ns: int) -> float:
+        """Give what is in hand, for the store to know before it grants more."""
+        if self.is_alone:
+            self.hand.fill(now_ns)
+        self.is_asking = True
+        return self.hand.left
+
     def granted(self, tokens: float) -> None:
         """Take in what was fetched."""
-        self.is_alone = False
+        self.is_alone = self.is_asking = False
         self.hand.left += tokens
 
     def lost(self, now_ns: int) -> None:
         """Go on alone: the store did not answer by now."""
-        if not self.is_alone or self.hand.filled_ns == 2**62:
-            self.is_alone = True
+        if not self.is_alone or self.hand.filled_ns == _NEVER:
             self.hand.filled_ns = now_ns + LIFE_MS * NS_PER_MS
+        self.is_alone, self.is_asking = True, False

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from infra.stack.program import HOST, NotStarted, Program, answers, end, await_ready, free_port, start
+from infra.stack.program import HOST, NotStarted, Program, answers, await_ready, end, free_port, start
 
 PROGRAM: Final = "redis-server"
 INSTALL: Final = "apt install redis-server"
