@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from infra.addresses import Addresses
 from infra.clock import Clock, monotonic_ns
+from infra.fast_state.port import FastState
 from infra.hedge.ccxt_perp import HedgeKeys
 from infra.hedge.hedge_watch import HedgeWatch
 from infra.hedge.settings import HedgeSettings
@@ -36,6 +37,7 @@ from infra.shell.restart import Start, ended_orders, hold_journal, resume, start
 from infra.shell.retuning import Retuning
 from infra.shell.session import Session
 from infra.shell.shell import Shell
+from infra.shell.store_watch import store_watch
 from infra.shell.wallet_day import WalletBooks
 from infra.streams.endpoints import EVERY, PRIVATE
 from infra.streams.intake import Intake
@@ -97,6 +99,8 @@ class Plan:
     """The books of all sessions of the key of a live session: the day's loss is the wallet's, not the session's."""
     retune: Retune = Retune.SAFER
     """How far parameters may be changed while it runs; what shrinks risk always may, unless nobody may change any."""
+    store: FastState | None = None
+    """The fast state that others share; None: the session's own."""
     resume: bool = False
     """The operator lifts what halted the session before this start; a live one is armed with that instead."""
 
@@ -171,7 +175,7 @@ async def _live(
                 await watch.begin()
             settling = await _settling(plan, stack, shell, books, gateway, rest, start)
             lives = [face.look(), _watch(plan, shell, gateway, stop)]
-            parts = (gateway, settling, watch, hedge, plan.arming, retuning)
+            parts = (gateway, settling, watch, hedge, plan.arming, retuning, store_watch(plan.store, shell, face))
             lives += [part.run() for part in parts if part is not None]
             tasks = [begin_part(shell, life) for life in lives]
             try:
@@ -255,7 +259,7 @@ async def _account(
             ),
             answered=lambda order_id, sent_ns, answered_ns: shell().answered(order_id, sent_ns, answered_ns),
             halted=lambda why: shell().halt(why), gate=gate,
-            noted=lambda note: shell().session.note(note, plan.clock.now_ns()),
+            noted=lambda note: shell().session.note(note, plan.clock.now_ns()), store=plan.store,
         )  # fmt: skip
         heart = begin_part(shell, Heartbeat(rest, plan.clock, lambda: gateway.is_killed()).run())
         try:

@@ -98,7 +98,7 @@ def test_a_server_that_hangs_holds_nobody_up(stage: Shared) -> None:
             began = time.monotonic()
             assert isinstance(store.acquire("market", "one", 1_000), Refused)
             assert isinstance(store.last("glance"), Refused)
-            assert time.monotonic() - began < 2 * CALL_S
+            assert time.monotonic() - began < 4 * CALL_S, "two calls"
             until(lambda: bool(store.standing().degraded), "it is degraded")
             away_ns = time.monotonic_ns()
             until(lambda: load.since(0, away_ns + 10**9) > 50, "orders go on")
