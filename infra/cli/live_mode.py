@@ -15,11 +15,11 @@ from infra.cli.doctor import VenueAt, examined, lease_of, visit_of
 from infra.cli.failures import Exit, Misuse
 from infra.cli.live import Frames, Minutes, Plain, Windows, run_plan, show_session
 from infra.cli.speech import AsJson, answer, note, say
-from infra.fast_state.settings import URL_VARIABLE, RedisPlace, redis_from
 
 if TYPE_CHECKING:
     from infra.doctor.doctor import Findings, Visit
     from infra.fast_state.port import FastState
+    from infra.fast_state.settings import RedisPlace
     from infra.hedge.ccxt_perp import HedgeKeys
     from infra.hedge.settings import HedgeSettings
     from infra.shell.live import Plan
@@ -58,6 +58,8 @@ def live(
     """
     settings, may = read_settings(params, changes), read_retune(retune)
     hedge, hedge_keys = _hedge(params)
+    from infra.fast_state.settings import redis_from
+
     shared = redis_from(os.environ)
     get_ready()
     visit = visit_of(venue, params, settings, journal)
@@ -97,12 +99,12 @@ def _hedge(params: Path | None) -> "tuple[HedgeSettings, HedgeKeys | None]":
     return hedge, hedge_keys_from(os.environ) if hedge.where in EXCHANGES else None
 
 
-def _store(place: RedisPlace) -> "FastState":
+def _store(place: "RedisPlace") -> "FastState":
     """Open the fast state that others share."""
     try:
         from infra.fast_state.redis_store import RedisStore
     except ModuleNotFoundError:
-        raise Misuse(f"{URL_VARIABLE} is set and redis is not installed: `uv sync --extra stack`") from None
+        raise Misuse("UPDOWN_REDIS_URL is set and redis is not installed: `uv sync --extra stack`") from None
     return RedisStore(place, f"desk@{socket.gethostname()}")
 
 

@@ -33,11 +33,11 @@ from infra.shell.paper import PaperVenue
 from infra.shell.parts import begin_part
 from infra.shell.payouts import payouts, resume_merges, witness_of
 from infra.shell.ports import Door, News
+from infra.shell.pulse import Pulse
 from infra.shell.restart import Start, ended_orders, hold_journal, resume, start_from
 from infra.shell.retuning import Retuning
 from infra.shell.session import Session
 from infra.shell.shell import Shell
-from infra.shell.store_watch import store_watch
 from infra.shell.wallet_day import WalletBooks
 from infra.streams.endpoints import EVERY, PRIVATE
 from infra.streams.intake import Intake
@@ -175,7 +175,7 @@ async def _live(
                 await watch.begin()
             settling = await _settling(plan, stack, shell, books, gateway, rest, start)
             lives = [face.look(), _watch(plan, shell, gateway, stop)]
-            parts = (gateway, settling, watch, hedge, plan.arming, retuning, store_watch(plan.store, shell, face))
+            parts = (gateway, settling, watch, hedge, plan.arming, retuning, Pulse(plan.store, shell, face))
             lives += [part.run() for part in parts if part is not None]
             tasks = [begin_part(shell, life) for life in lives]
             try:
