@@ -18,6 +18,7 @@ from infra.cli.ledger import ledger, statement
 from infra.cli.live import demo, paper, record
 from infra.cli.live_mode import arm, disarm, live
 from infra.cli.mcp import mcp
+from infra.cli.metrics import metrics
 from infra.cli.params import params
 from infra.cli.prove import bench, prove
 from infra.cli.realism import realism
@@ -73,6 +74,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "evals": evals,
     "mcp": mcp,
     "trace": trace,
+    "metrics": metrics,
     "version": version,
 }
 JOURNAL_COMMANDS: Final[dict[str, Callable[..., None]]] = {"verify": verify, "show": show}

@@ -19,9 +19,7 @@ COUNTER: Final = "counter"
 GAUGE: Final = "gauge"
 HISTOGRAM: Final = "histogram"
 OPEN_STATES: Final = tuple(
-    state.name.lower()
-    for state in OrderState
-    if state not in (OrderState.NONE, OrderState.DONE, OrderState.REJECTED)
+    state.name.lower() for state in OrderState if state not in (OrderState.NONE, OrderState.DONE, OrderState.REJECTED)
 )
 GOOD: Final = frozenset({"good", "odd"})
 WELL: Final = frozenset({"up", "idle", "waiting"})
@@ -156,10 +154,9 @@ LATENCY: Final = Series(
     lambda reading: (), ("stage",),
 )  # fmt: skip
 ALERTS_FAILED: Final = PREFIX + "alerts_failed_total"
-REFRESH_FAILED: Final = PREFIX + "refresh_failed"
 
 
 def exported() -> frozenset[str]:
     """Name everything that `/metrics` may show."""
     names = {name for series in (*SERIES, LATENCY) for name in series.names}
-    return frozenset(names | {ALERTS_FAILED, REFRESH_FAILED})
+    return frozenset(names | {ALERTS_FAILED})

@@ -40,7 +40,6 @@ class Reading:
     """Of real time since the journal last grew."""
     rows: int = 0
     decisions: int = 0
-    fired: int = 0
     stand_asides: dict[str, int] = field(default_factory=dict)
     """By reason."""
     placed: int = 0
@@ -98,7 +97,7 @@ class Watched:
         glance = glance_of(self._playback.core.worlds, self._now_ns, mode=mode)
         return Reading(
             glance=glance, mode=self.mode, code=self.code, idle_s=(monotonic_ns() - self._grew_ns) / NS_PER_S,
-            rows=self._playback.rows_count, decisions=self._counts["decisions"], fired=self._counts["fired"],
+            rows=self._playback.rows_count, decisions=self._counts["decisions"],
             stand_asides=dict(self._aside), placed=self._counts["placed"], pulled=self._counts["pulled"],
             ended=dict(self._by_end), fills=self._counts["fills"], settled=self._counts["settled"],
             halted=self._halted(), fast_state=self._fast_state, pulse=self._pulse, spent=spent,

@@ -103,9 +103,7 @@ class Pulse:
             "conflated": {wire.name.lower(): count for wire, count in intake.conflated.items()},
             "refused": shell.decoder.refusals.total,
             "coalesced": shell.desk.coalesced_count if shell.desk is not None else 0,
-            "wires": {
-                each.wire: {"state": each.state, "reconnects": each.reconnects} for each in self._face.health()
-            },
+            "wires": {each.wire: {"state": each.state, "reconnects": each.reconnects} for each in self._face.health()},
             "spans": self._told_spans(shell.latency),
         }
 
