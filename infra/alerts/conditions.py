@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from infra.alerts.alert import Alert
 from infra.metrics.watched import Reading
 
 NEAR_RATIO: Final = 0.9
@@ -14,34 +15,6 @@ IDLE_S: Final = 30.0
 BAD: Final = frozenset({"stale", "down"})
 LOOKS: Final = 3
 """A feed must be found bad so many times in a row: a reconnection of a second is nobody's business."""
-WORDS_MOST: Final = 300
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """One change."""
-
-    key: str
-    """Names the condition: halted, silent, degraded, feed NAME, limit NAME."""
-    began: bool
-    """False: it is over."""
-    words: str
-    session: str
-    mode: str
-
-    @property
-    def line(self) -> str:
-        """Say it in a line."""
-        mark = "ALERT" if self.began else "over"
-        return f"updown {self.mode} session {self.session}: {mark}: {self.words}"[:WORDS_MOST]
-
-    @property
-    def plain(self) -> dict[str, str | bool]:
-        """Give it as JSON can hold it."""
-        return {
-            "key": self.key, "began": self.began, "words": self.words[:WORDS_MOST], "session": self.session,
-            "mode": self.mode,
-        }  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 
-from infra.alerts.conditions import Alert
+from infra.alerts.alert import Alert
 from infra.alerts.settings import Receiver
 
 TRIES: Final = 4

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from infra.alerts.conditions import Alert
+from infra.alerts.alert import Alert
 from infra.settings import SettingsRefused
 from infra.venues.credentials import Secret
 

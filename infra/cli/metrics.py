@@ -14,7 +14,7 @@ def metrics(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Of /metrics on 127.0.0.1; 0: any.")] = 9464,
     model_budget: Annotated[
         Path, typer.Option("--model-budget", metavar="DIR", help="Where the language model's budget is kept.")
-    ] = Path("var/chat/budget"),
+    ] = Path("var/model"),
     as_json: AsJson = False,
 ) -> None:
     """Serve a session's metrics, and send alerts.
