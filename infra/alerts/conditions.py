@@ -43,9 +43,7 @@ class Conditions:
         if reading.halted:
             found["halted"] = f"the desk is halted ({reading.halted})"
         if reading.fast_state:
-            found["degraded"] = (
-                f"the shared fast state is away ({reading.fast_state}); orders go at our share of the rate"
-            )
+            found["degraded"] = f"the shared fast state is away ({reading.fast_state})"
         if reading.idle_s > IDLE_S:
             found["silent"] = f"nothing was written to its journal for {IDLE_S:g} s: it hangs or has ended"
             return found | {key: words for key, words in self.standing.items() if key.startswith(("feed ", "limit "))}
