@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import pytest
 from real_parts import program
 from sessions import Hand
 
 from infra.fast_state.in_process import InProcess
-from infra.fast_state.port import FastState, Standing
+from infra.fast_state.port import FastState, Rate, Standing
 from infra.fast_state.redis_store import RedisStore
 from infra.fast_state.settings import place_of
 from infra.stack.redis import INSTALL, PROGRAM, RedisHere
@@ -82,3 +83,33 @@ def until(is_so: Callable[[], bool], what: str, within_s: float = 20.0) -> None:
         if time.monotonic() > limit:
             pytest.fail(f"not within {within_s:g} s: {what}")
         time.sleep(0.002)
+
+
+@dataclass
+class Taken:
+    """A taking that succeeded: it happened between two moments, both of the machine's own clock."""
+
+    before_ns: int
+    after_ns: int
+
+
+def take(store: FastState, rate: Rate) -> Taken | None:
+    """Take one token, and say between when."""
+    before_ns = time.monotonic_ns()
+    if not store.take("orders", rate):
+        return None
+    return Taken(before_ns, time.monotonic_ns())
+
+
+def over(takings: list[Taken], rate: Rate) -> float:
+    """Give by how many tokens some span had more than the burst and what the rate brings in it; 0 or less: none had.
+
+    A span is from where one taking may have begun to where another has ended, so what lies in it certainly was in it.
+    """
+    begun = np.array(sorted((each.before_ns, each.after_ns) for each in takings))
+    worst = -np.inf
+    for at in range(len(begun)):
+        ends = np.sort(begun[at:, 1])
+        most = rate.burst + rate.per_s * (ends - begun[at, 0]) / 1e9
+        worst = max(worst, float((np.arange(1, len(ends) + 1) - most).max()))
+    return worst
