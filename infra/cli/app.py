@@ -17,6 +17,7 @@ from infra.cli.kill import kill
 from infra.cli.ledger import ledger, statement
 from infra.cli.live import demo, paper, record
 from infra.cli.live_mode import arm, disarm, live
+from infra.cli.log import log
 from infra.cli.mcp import mcp
 from infra.cli.metrics import metrics
 from infra.cli.params import params
@@ -75,6 +76,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "mcp": mcp,
     "trace": trace,
     "metrics": metrics,
+    "log": log,
     "version": version,
 }
 JOURNAL_COMMANDS: Final[dict[str, Callable[..., None]]] = {"verify": verify, "show": show}

@@ -66,8 +66,8 @@ class Pulse:
         self._next_ns = 0
 
     async def run(self) -> None:
-        """Look until cancelled."""
-        while True:
+        """Look until cancelled; a recorder keeps what came in and nothing else."""
+        while self._shell.core is not None:
             self.look()
             if monotonic_ns() >= self._next_ns:
                 self._next_ns = monotonic_ns() + round(PULSE_S * NS_PER_S)
