@@ -215,6 +215,13 @@ class RedisStore:
     # The thread.
 
     def _run(self) -> None:
+        try:
+            self._live()
+        except Exception as error:  # boundary: whatever we did wrong here, orders go on with our share, and it is said
+            self._went(f"our own fault: {type(error).__name__}")
+            raise
+
+    def _live(self) -> None:
         while not self._closing.is_set():
             self._wake.wait(PULSE_S)
             self._wake.clear()

@@ -19,11 +19,11 @@ class Exporter:
     """Keeps the newest reading; a scrape formats it and reads nothing else."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.registry.register(self)
         self.reading: Reading | None = None
         """Replaced whole, by one thread."""
         self.alerts_failed = 0
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
 
     def collect(self) -> Iterator[Any]:
         """Give every family that there is something to say of."""

@@ -154,7 +154,10 @@ class Watched:
         self._counts["notes"] += 1
         if KEY in note:
             self._pulse = note[KEY]
+            self._fast_state = str(self._pulse.get("fast_state", ""))
         elif "halted" in note:
             self._halted_words = str(note["halted"])
+        elif "resumed" in note:
+            self._halted_words = ""
         elif "fast_state" in note:
             self._fast_state = str(note["why"])

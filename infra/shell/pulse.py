@@ -96,6 +96,7 @@ class Pulse:
         """Give how the session does, as plain values; counts are since its start."""
         shell, intake = self._shell, self._shell.intake
         return {
+            "fast_state": self._seen.degraded,
             "waiting": intake.waiting,
             "deepest": intake.deepest,
             "frames": shell.counts.frames,
