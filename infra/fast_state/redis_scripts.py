@@ -4,7 +4,8 @@ FETCH hands out tokens ahead. Per bucket it keeps, beside what is left, who take
 hand, his share of the rate, and when he was last heard. What is left and what is in hand together never come to more
 than the burst, so that no span of time can have more than the burst and what the rate brings in it, however late a
 fetched token is spent. Who is silent may be cut off from us and go on with his share (`redis_stock.py`), so his share
-is kept back, and what he had in hand too, until he is back or taken to be dead.
+is kept back, and what he had in hand too, until he is back or taken to be dead. A bucket that is new may be one that
+Redis has lost: for as long, it gives no more than the shares of those who have come back to it.
 
 A lease's fence is the server's time, or one above the last: so it grows even where Redis has lost what it knew.
 """
@@ -17,27 +18,33 @@ local share, held, want = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]
 local life_ms, dead_ms = tonumber(ARGV[7]), tonumber(ARGV[8])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local left, filled, others, away = 0, now, 0, 0
+local left, filled, born, others, away, here = 0, now, now, 0, 0, share
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local field, value = all[i], all[i + 1]
   if field == 'left' then left = tonumber(value)
   elseif field == 'filled' then filled = tonumber(value)
+  elseif field == 'born' then born = tonumber(value)
   elseif field ~= 'by:' .. me then
     local hand, part, seen = string.match(value, '^(%S+) (%S+) (%S+)$')
     local silent = now - tonumber(seen)
     if silent > dead_ms then redis.call('HDEL', KEYS[1], field)
     else
       others = others + tonumber(hand)
-      if silent > life_ms then away = away + tonumber(part) end
+      if silent > life_ms then away = away + tonumber(part) else here = here + tonumber(part) end
     end
   end
 end
-local brought = math.max(now - filled, 0) * per_s * math.max(1 - away, 0) / 1000
-left = math.max(math.min(left + brought, burst - others - held), 0)
+local ours, room = math.max(1 - away, 0), burst
+if now - born < life_ms then
+  ours = math.min(here, 1)
+  room = burst * ours
+end
+local brought = math.max(now - filled, 0) * per_s * ours / 1000
+left = math.max(math.min(left + brought, room - others - held), 0)
 local granted = math.max(math.min(left, want - held), 0)
 redis.call('HSET', KEYS[1], 'left', string.format('%.9g', left - granted), 'filled', math.max(now, filled),
-  'by:' .. me, string.format('%.9g %.9g %d', held + granted, share, now))
+  'born', born, 'by:' .. me, string.format('%.9g %.9g %d', held + granted, share, now))
 redis.call('PEXPIRE', KEYS[1], dead_ms * 2)
 return string.format('%.9g', granted)
 """
