@@ -25,13 +25,14 @@ for i = 1, #all, 2 do
   if field == 'left' then left = tonumber(value)
   elseif field == 'filled' then filled = tonumber(value)
   elseif field == 'born' then born = tonumber(value)
-  elseif field ~= 'by:' .. me then
+  else
     local hand, part, seen = string.match(value, '^(%S+) (%S+) (%S+)$')
-    local silent = now - tonumber(seen)
+    local silent, mine = now - tonumber(seen), field == 'by:' .. me
+    if silent > life_ms then away = away + tonumber(part) end
     if silent > dead_ms then redis.call('HDEL', KEYS[1], field)
-    else
+    elseif not mine then
       others = others + tonumber(hand)
-      if silent > life_ms then away = away + tonumber(part) else here = here + tonumber(part) end
+      if silent <= life_ms then here = here + tonumber(part) end
     end
   end
 end

@@ -16,7 +16,7 @@ from infra.fast_state.port import Rate
 from state.units import NS_PER_MS
 
 LIFE_MS: Final = 1_500
-"""Who was not heard for so long is taken to go on by himself, with his share; longer than any try to reach the store."""
+"""Who was not heard for so long is taken to go on by himself, with his share; no try to reach the store is longer."""
 DEAD_MS: Final = 60_000
 LOW_RATIO: Final = 0.75
 """More is fetched as soon as less of the whole is in hand."""
