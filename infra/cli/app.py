@@ -18,7 +18,9 @@ from infra.cli.kill import kill
 from infra.cli.ledger import ledger, statement
 from infra.cli.live import demo, paper, record
 from infra.cli.live_mode import arm, disarm, live
+from infra.cli.log import log
 from infra.cli.mcp import mcp
+from infra.cli.metrics import metrics
 from infra.cli.params import params
 from infra.cli.prove import bench, prove
 from infra.cli.realism import realism
@@ -76,6 +78,8 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "trace": trace,
     "tee": tee,
     "untee": untee,
+    "metrics": metrics,
+    "log": log,
     "version": version,
 }
 JOURNAL_COMMANDS: Final[dict[str, Callable[..., None]]] = {"verify": verify, "show": show}

@@ -1,6 +1,8 @@
 """The commands `live`, `arm` and `disarm`: the desk with real money, which watches only until a person arms it."""
 
 import asyncio
+import os
+import socket
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,8 @@ from infra.cli.speech import AsJson, answer, note, say
 
 if TYPE_CHECKING:
     from infra.doctor.doctor import Findings, Visit
+    from infra.fast_state.port import FastState
+    from infra.fast_state.settings import RedisPlace
     from infra.hedge.ccxt_perp import HedgeKeys
     from infra.hedge.settings import HedgeSettings
     from infra.shell.live import Plan
@@ -44,7 +48,8 @@ def live(
     key comes from UPDOWN_PRIVATE_KEY, from this machine's keyring, or from a signer at UPDOWN_SIGNER. The wallet is
     UPDOWN_WALLET, and UPDOWN_WALLET_TYPE says what it is (0 the key's own account, 1 proxy, 2 safe, 3 deposit wallet);
     a settings file names both under [account] as wallet and wallet_type; else it is the key's own deposit wallet. One
-    engine may run for each key.
+    engine may run for each key. With UPDOWN_REDIS_URL the account's order rate is shared with others through Redis;
+    while that is away orders go on at UPDOWN_REDIS_SHARE of the rate (0.5), and cancels as ever.
 
     A session starts observing: it sees, decides and writes everything down, and sends no order. `updown arm` lets it
     trade up to a limit, for this start alone; `updown disarm` stops it again.
@@ -53,6 +58,9 @@ def live(
     """
     settings, may = read_settings(params, changes), read_retune(retune)
     hedge, hedge_keys = _hedge(params)
+    from infra.fast_state.settings import redis_from
+
+    shared = redis_from(os.environ)
     get_ready()
     visit = visit_of(venue, params, settings, journal)
     if visit.identity is None:
@@ -68,7 +76,8 @@ def live(
             if str(check.state) == "warning":
                 note(f"updown: warning: {check.line}")
         plan = _plan(visit, findings, windows=windows, seconds=minutes * 60.0, seed=seed, frames=frames)
-        plan = replace(plan, hedge=hedge, hedge_keys=hedge_keys, retune=may)
+        store = stack.enter_context(_store(shared)) if shared is not None else None
+        plan = replace(plan, hedge=hedge, hedge_keys=hedge_keys, retune=may, store=store)
         where = plan.arming.venue if plan.arming is not None else ""
         note(f"updown: observing {where}; arm with: updown arm --limit-usd N --journal {journal}")
         money = "real" if visit.addresses.abroad() else "simulated"
@@ -88,6 +97,15 @@ def _hedge(params: Path | None) -> "tuple[HedgeSettings, HedgeKeys | None]":
 
     hedge = read_hedge(params)
     return hedge, hedge_keys_from(os.environ) if hedge.where in EXCHANGES else None
+
+
+def _store(place: "RedisPlace") -> "FastState":
+    """Open the fast state that others share."""
+    try:
+        from infra.fast_state.redis_store import RedisStore
+    except ModuleNotFoundError:
+        raise Misuse("UPDOWN_REDIS_URL is set and redis is not installed: `uv sync --extra stack`") from None
+    return RedisStore(place, f"desk@{socket.gethostname()}")
 
 
 def _refuse(findings: "Findings", as_json: bool) -> None:

@@ -25,6 +25,8 @@ Rows = NDArray[Any]
 
 KEPT: Final = 50_000
 """Decisions that are kept whole, some 100 MB; of older ones the line is left."""
+_MACHINES: Final = frozenset({"session", "mark", "hash", "pulse"})
+"""Notes for machines begin with one of these."""
 
 
 def session_record(folder: Path) -> Record:
@@ -161,7 +163,7 @@ class _Listener:
 
     def noted(self, note: dict[str, Any], seen_ns: int) -> None:
         """Keep a note that is for people."""
-        if "session" not in note and "mark" not in note and "hash" not in note:
+        if not _MACHINES.intersection(note):
             self.record.notes.append((seen_ns, note))
 
     def _tell_steps(self) -> None:

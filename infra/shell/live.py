@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from infra.addresses import Addresses
 from infra.clock import Clock, monotonic_ns
+from infra.fast_state.port import FastState
 from infra.hedge.ccxt_perp import HedgeKeys
 from infra.hedge.hedge_watch import HedgeWatch
 from infra.hedge.settings import HedgeSettings
@@ -32,6 +33,7 @@ from infra.shell.paper import PaperVenue
 from infra.shell.parts import begin_part
 from infra.shell.payouts import payouts, resume_merges, witness_of
 from infra.shell.ports import Door, News
+from infra.shell.pulse import Pulse
 from infra.shell.restart import Start, ended_orders, hold_journal, resume, start_from
 from infra.shell.retuning import Retuning
 from infra.shell.session import Session
@@ -97,6 +99,8 @@ class Plan:
     """The books of all sessions of the key of a live session: the day's loss is the wallet's, not the session's."""
     retune: Retune = Retune.SAFER
     """How far parameters may be changed while it runs; what shrinks risk always may, unless nobody may change any."""
+    store: FastState | None = None
+    """The fast state that others share; None: the session's own."""
     resume: bool = False
     """The operator lifts what halted the session before this start; a live one is armed with that instead."""
 
@@ -171,7 +175,7 @@ async def _live(
                 await watch.begin()
             settling = await _settling(plan, stack, shell, books, gateway, rest, start)
             lives = [face.look(), _watch(plan, shell, gateway, stop)]
-            parts = (gateway, settling, watch, hedge, plan.arming, retuning)
+            parts = (gateway, settling, watch, hedge, plan.arming, retuning, Pulse(plan.store, shell, face))
             lives += [part.run() for part in parts if part is not None]
             tasks = [begin_part(shell, life) for life in lives]
             try:
@@ -255,7 +259,7 @@ async def _account(
             ),
             answered=lambda order_id, sent_ns, answered_ns: shell().answered(order_id, sent_ns, answered_ns),
             halted=lambda why: shell().halt(why), gate=gate,
-            noted=lambda note: shell().session.note(note, plan.clock.now_ns()),
+            noted=lambda note: shell().session.note(note, plan.clock.now_ns()), store=plan.store,
         )  # fmt: skip
         heart = begin_part(shell, Heartbeat(rest, plan.clock, lambda: gateway.is_killed()).run())
         try:

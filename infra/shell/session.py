@@ -348,6 +348,8 @@ def _hold_command(played: Played, entry: Entry) -> None:
 
 
 def _hold_note(played: Played, note: dict[str, Any]) -> None:
+    if "pulse" in note:  # how it did, thousands a day, for who watches from outside
+        return
     if "mark" not in note:
         played.notes.append(note)
         return

@@ -97,6 +97,11 @@ class Intake:
         self._timer: asyncio.TimerHandle | None = None
         self._until = 0.0
 
+    @property
+    def waiting(self) -> int:
+        """Say how much waits now."""
+        return len(self._queue) + len(self._ours)
+
     def put(self, arrived: Arrived) -> None:
         """Take something in; never waits. Called on the event loop's thread."""
         queue = self._queue

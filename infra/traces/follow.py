@@ -73,8 +73,7 @@ class Follower:
         """
         self._playback = Playback(self.folder, self)
         about, title = self._playback.first["about"], read_title_of(self.folder)
-        told = json.dumps([title.created_ns, about], sort_keys=True, default=str)
-        self.session = hashlib.sha256(told.encode()).hexdigest()[:16]
+        self.session = session_id(title.created_ns, about)
         self.mode, self.code = str(about.get("mode", "?")), title.code
 
     def refresh(self) -> int:
@@ -191,6 +190,12 @@ class Follower:
         for fate in self._fates.pop(slot, ()):
             for shot in fate.seen.shots:
                 self._orders.pop(shot.order_id, None)
+
+
+def session_id(created_ns: int, about: dict[str, Any]) -> str:
+    """Give what names a session in traces and logs: the same for every reader of its journal."""
+    told = json.dumps([created_ns, about], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def shot_of(command: Any) -> Shot:

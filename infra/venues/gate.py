@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from infra.faststate import Bucket
+from infra.fast_state.bucket import Bucket
 from infra.venues.gate_books import BookedWindow, GateBooks, Sent, Wanted, wanted_of
 from infra.venues.throttle import ORDERS
 from state.events import Side, Token, Word

@@ -13,7 +13,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from infra.clock import Clock
-from infra.faststate import FastState
+from infra.fast_state.port import FastState
 from infra.feeds.frames import Wire
 from infra.feeds.listings import Listing
 from infra.streams.intake import Arrived, Intake, What

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from infra.clock import Clock
-from infra.faststate import FastState, InProcess, Rate
+from infra.fast_state.in_process import InProcess
+from infra.fast_state.port import FastState, Rate
 from state.orders import Reject
 from state.units import NS_PER_S
 
@@ -35,6 +36,11 @@ class Throttle:
     def __post_init__(self) -> None:
         """Take a store."""
         self._store = self.store if self.store is not None else InProcess(self.clock)
+        self._store.expect(self._bucket, self.rate)
+
+    @property
+    def _bucket(self) -> str:
+        return f"orders/{self.account}"
 
     @property
     def pause_until_ns(self) -> int:
@@ -53,7 +59,7 @@ class Throttle:
             if self.clock.now_ns() < until_ns and not passing:
                 self.refused_count += 1
                 return reject
-        if not self._store.take(f"orders/{self.account}", self.rate):
+        if not self._store.take(self._bucket, self.rate):
             self.refused_count += 1
             return Reject.RATE_LIMITED
         return Reject.NONE

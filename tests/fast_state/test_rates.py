@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sessions import Hand
 
-from infra.faststate import InProcess, Rate
+from infra.fast_state.in_process import InProcess
+from infra.fast_state.port import Rate
 from state.units import NS_PER_S
 
 HOUR = 3600 * NS_PER_S
