@@ -109,7 +109,7 @@ class Tops:
         for at, kind, slot, token, side, price, amount, flag in zip(
             count(), kinds, slots, tokens, sides, prices, amounts, flags, strict=False
         ):
-            if kind == _LEVEL or kind == _CLEARED:
+            if kind in (_LEVEL, _CLEARED):
                 key = (slot, token)
                 book = self._books.get(key)
                 if book is None:

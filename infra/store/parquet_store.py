@@ -21,7 +21,19 @@ from numpy.typing import NDArray
 
 from infra.journal.folder import sync_folder
 from infra.lock_file import LockTaken, take_lock
-from infra.store.port import EVER, Batch, Columns, Span, StoreAway, StoreBehind, StoreRefused, numbers, texts, whole
+from infra.store.port import (
+    EVER,
+    Batch,
+    Columns,
+    Span,
+    StoreAway,
+    StoreBehind,
+    StoreRefused,
+    Upkeep,
+    numbers,
+    texts,
+    whole,
+)
 from infra.store.schema import BAR, BY_NAME, ROLLUP_BY_NAME, SCHEMA_VERSION, TABLES, Column, Holds
 
 ABOUT: Final = "about.json"
@@ -121,6 +133,18 @@ class ParquetSeries:
             FROM {self._source(of.table, journal)} {_WITHIN}
             GROUP BY ALL ORDER BY journal, instrument, bucket_ns"""
         return self._ask(query, [from_ns, until_ns], bar_columns(of.holds))
+
+    def upkeep(self, now_ns: int, keep_days: int | None = None) -> Upkeep:
+        """Do nothing: bars are reckoned when asked for, and nothing is dropped here.
+
+        Raises:
+            StoreRefused: old rows are to be dropped.
+        """
+        if keep_days is not None:
+            raise StoreRefused(
+                f"{self.where}: nothing is dropped from Parquet files; delete a journal's folder instead"
+            )
+        return Upkeep()
 
     def close(self) -> None:
         """Let the folder go."""

@@ -66,6 +66,17 @@ class Span(NamedTuple):
 EVER = Span(0, (1 << 63) - 1)
 
 
+class Upkeep(NamedTuple):
+    """What a round of upkeep did."""
+
+    bars_count: int = 0
+    """Bars written or written anew; -1: the database does not say."""
+    made_count: int = 0
+    """Partitions made ahead."""
+    dropped_count: int = 0
+    """Partitions of old rows dropped."""
+
+
 class TimeSeries(Protocol):
     """Keeps rows of journals and answers questions on them; every method may raise `StoreAway`."""
 
@@ -90,6 +101,14 @@ class TimeSeries(Protocol):
 
     def bars(self, rollup: str, span: Span = EVER, journal: str | None = None) -> Columns:
         """Give bars that begin in a stretch of time, ordered by journal, instrument and time."""
+
+    def upkeep(self, now_ns: int, keep_days: int | None = None) -> Upkeep:
+        """Do what is due: bars up to the newest row, room for the days to come, old rows of the market dropped.
+
+        Args:
+            now_ns: The time now.
+            keep_days: Days of market rows to keep; None: all. Decisions, orders, fills and bars always stay.
+        """
 
     def close(self) -> None:
         """Let go."""

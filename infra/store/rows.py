@@ -84,7 +84,7 @@ class JournalRows:
         elif entry.kind is EntryKind.COMMAND:
             self._take_command(entry)
         elif entry.kind is EntryKind.PARAMS:
-            params = np.frombuffer(bytearray(entry.data), PARAMS).view(np.recarray)[0]
+            params = np.frombuffer(bytearray(entry.data), PARAMS)[0]
             self._one("params", entry, entry.seen_ns, params_hash=params_hash(params)[:15], settings=_json(params))
 
     def cut(self) -> Batch:

@@ -1,8 +1,8 @@
 """The schema, stated once as data: which tables there are, what their columns hold, and which bars come of them.
 
 Parquet files, PostgreSQL tables, TimescaleDB hypertables and the tests are all made from this. Every row carries the
-journal that it came from and the sequence number of the item that it was made of: no table has two rows of the same journal, item
-and part. Times are int64 nanoseconds; the venue's prices are bps and its money micros, never floats.
+journal that it came from and the sequence number of the item that it was made of: no table has two rows of the same
+journal, item and part. Times are int64 nanoseconds; the venue's prices are bps and its money micros, never floats.
 """
 
 from dataclasses import dataclass
