@@ -6,6 +6,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from infra.cli.archive import archive
 from infra.cli.backtest import backtest, generate, report
 from infra.cli.chat import chat
 from infra.cli.desk import graph, step
@@ -73,6 +74,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "evals": evals,
     "mcp": mcp,
     "trace": trace,
+    "archive": archive,
     "version": version,
 }
 JOURNAL_COMMANDS: Final[dict[str, Callable[..., None]]] = {"verify": verify, "show": show}

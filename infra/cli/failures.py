@@ -69,6 +69,7 @@ def code_of(error: Exception) -> Exit:
         + _known("infra.venues.rest", "CredentialsRefused", "NoAnswer")
         + _known("infra.venues.signing", "SignerFailed")
         + _known("infra.proofs.rehearsals", "RehearsalFailed")
+        + _known("infra.store.port", "StoreRefused", "StoreAway")
         + (Misuse, UsageError, OSError)
     )
     return Exit.BAD_INPUT if isinstance(error, bad_input) else Exit.OUR_FAULT

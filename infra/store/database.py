@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from infra.store.port import StoreAway, StoreRefused
-from infra.store.statements import BOOKKEEPING, SCHEMA, Branch, migrations
+from infra.store.statements import BOOKKEEPING, CREATE_EXTENSION, SCHEMA, Branch, migrations
 
 Link = psycopg.Connection[tuple[Any, ...]]
 LOCK: Final = 0x7570646F776E
@@ -151,7 +151,7 @@ def _prepare(link: Link, where: str, wanted: Branch | None) -> Branch:
             f"{where}: its tables are of version {found.version}, and this program knows {len(every)}: update it"
         )
     if branch is Branch.TIMESCALE and not found.timescale:
-        run(link, "CREATE EXTENSION IF NOT EXISTS timescaledb")
+        run(link, CREATE_EXTENSION)
     for number in range(found.version + 1, len(every) + 1):
         with link.transaction():
             for statement in (*BOOKKEEPING, *every[number - 1]):

@@ -34,7 +34,7 @@ from infra.store.port import (
     texts,
     whole,
 )
-from infra.store.schema import BAR, BY_NAME, ROLLUP_BY_NAME, SCHEMA_VERSION, TABLES, Column, Holds
+from infra.store.schema import BY_NAME, ROLLUP_BY_NAME, SCHEMA_VERSION, TABLES, Column, Holds, bar_columns
 
 ABOUT: Final = "about.json"
 _MADE: Final = ".making"
@@ -141,9 +141,7 @@ class ParquetSeries:
             StoreRefused: old rows are to be dropped.
         """
         if keep_days is not None:
-            raise StoreRefused(
-                f"{self.where}: nothing is dropped from Parquet files; delete a journal's folder instead"
-            )
+            raise StoreRefused(f"{self.where}: nothing is dropped from Parquet files; delete folders of journals")
         return Upkeep()
 
     def close(self) -> None:
@@ -198,13 +196,6 @@ class ParquetSeries:
 
 
 _WITHIN: Final = "WHERE seen_ns >= ? AND seen_ns < ?"
-
-
-def bar_columns(holds: Holds) -> tuple[Column, ...]:
-    """Give the columns of a bar whose prices are of a kind."""
-    prices = ("open", "high", "low", "close")
-    kinds = {"journal": Holds.TEXT, "instrument": Holds.TEXT, **dict.fromkeys(prices, holds)}
-    return tuple(Column(name, kinds.get(name, Holds.WHOLE), "") for name in BAR)
 
 
 def _column(values: NDArray[Any], holds: Holds) -> NDArray[Any]:

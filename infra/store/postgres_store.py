@@ -16,10 +16,9 @@ from psycopg import sql
 from infra.store import database
 from infra.store.copy_bytes import packed
 from infra.store.database import Link, run
-from infra.store.parquet_store import bar_columns
 from infra.store.port import EVER, Batch, Columns, Span, StoreBehind, Upkeep, numbers, texts, whole
 from infra.store.postgres_upkeep import keep_up
-from infra.store.schema import BY_NAME, ROLLUP_BY_NAME, TABLES, Column, Holds
+from infra.store.schema import BY_NAME, ROLLUP_BY_NAME, TABLES, Column, Holds, bar_columns
 from infra.store.statements import EPOCH, Branch, copy_into, day_of, make_partition, select_bars, select_rows
 
 AHEAD_DAYS: Final = 3

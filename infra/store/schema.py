@@ -223,3 +223,10 @@ ROLLUPS: Final = (
 ROLLUP_BY_NAME: Final = {rollup.name: rollup for rollup in ROLLUPS}
 BAR: Final = ("journal", "instrument", "bucket_ns", "open", "high", "low", "close", "amount_micros", "rows_count")
 """Columns of a bar."""
+
+
+def bar_columns(holds: Holds) -> tuple[Column, ...]:
+    """Give the columns of a bar whose prices are of a kind."""
+    prices = ("open", "high", "low", "close")
+    kinds = {"journal": Holds.TEXT, "instrument": Holds.TEXT, **dict.fromkeys(prices, holds)}
+    return tuple(Column(name, kinds.get(name, Holds.WHOLE), "") for name in BAR)

@@ -38,6 +38,9 @@ BOOKKEEPING: Final = (
 """What must be there before it can be known which migrations were applied."""
 
 
+CREATE_EXTENSION: Final = "CREATE EXTENSION IF NOT EXISTS timescaledb WITH SCHEMA public"
+
+
 def migrations(branch: Branch) -> tuple[tuple[str, ...], ...]:
     """Give every migration of a branch in order; number 1 first. Applied ones are never changed, only followed."""
     return (tuple(_first(branch)),)
