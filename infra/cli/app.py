@@ -6,6 +6,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from infra.cli.archive import archive
 from infra.cli.backtest import backtest, generate, report
 from infra.cli.bus import tee, untee
 from infra.cli.chat import chat
@@ -80,6 +81,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "untee": untee,
     "metrics": metrics,
     "log": log,
+    "archive": archive,
     "version": version,
 }
 JOURNAL_COMMANDS: Final[dict[str, Callable[..., None]]] = {"verify": verify, "show": show}

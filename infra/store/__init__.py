@@ -1,0 +1,1 @@
+"""The time series of journals, kept for questions: Parquet files by default, PostgreSQL or TimescaleDB beside them."""
