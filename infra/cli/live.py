@@ -1,6 +1,8 @@
 """The commands `demo`, `paper` and `record`: the desk over real sockets, next door or at the venue."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +14,7 @@ from infra.cli.failures import Misuse
 from infra.cli.speech import AsJson, answer, note, say, table
 
 if TYPE_CHECKING:
+    from infra.fast_state.port import FastState
     from infra.hedge.settings import HedgeSettings
     from infra.shell.live import Plan
 
@@ -80,12 +83,12 @@ def demo(
         if venue is not None
         else own_venue(folder, market=market, speed=speed, seed=seed, windows=windows, cash_usd=cash, faults=faults)
     )
-    with source as place:
+    with source as place, shared_store() as store:
         plan = Plan(
             mode="demo", addresses=place.addresses, clock=place.clock, folder=folder, params=settings,
             cash_micros=round(cash * 1e6), code=code_name(), seed=seed, windows=windows,
             seconds=minutes * 60.0, keep_frames=frames, key=place.key, wallet=place.wallet, resume=resume,
-            hedge=hedged, hedge_keys=place.hedge_keys, retune=may,
+            hedge=hedged, hedge_keys=place.hedge_keys, retune=may, store=store,
         )  # fmt: skip
         told = run_plan(plan, plain=plain, as_json=as_json, venue="the venue next door", words=[place.words])
     show_session(told, as_json)
@@ -177,6 +180,31 @@ def _abroad(
         cash_micros=round(cash_usd * 1e6), code=code_name(), seed=seed, windows=windows, seconds=minutes * 60.0,
         keep_frames=frames, key=key, resume=resume,
     )  # fmt: skip
+
+
+@contextmanager
+def shared_store() -> "Iterator[FastState | None]":
+    """Open the fast state that UPDOWN_REDIS_URL names; None where the session's is its own.
+
+    Raises:
+        Misuse: its library is not installed.
+        SettingsRefused: the address is none.
+    """
+    import os
+    import socket
+
+    from infra.fast_state.settings import redis_from
+
+    place = redis_from(os.environ)
+    if place is None:
+        yield None
+        return
+    try:
+        from infra.fast_state.redis_store import RedisStore
+    except ModuleNotFoundError:
+        raise Misuse("UPDOWN_REDIS_URL is set and redis is not installed: `uv sync --extra stack`") from None
+    with RedisStore(place, f"desk@{socket.gethostname()}") as store:
+        yield store
 
 
 def _stamp() -> str:

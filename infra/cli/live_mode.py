@@ -1,8 +1,6 @@
 """The commands `live`, `arm` and `disarm`: the desk with real money, which watches only until a person arms it."""
 
 import asyncio
-import os
-import socket
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +11,11 @@ import typer
 from infra.cli.core import Changes, ParamsFile, RetuneTo, Seed, get_ready, read_retune, read_settings
 from infra.cli.doctor import VenueAt, examined, lease_of, visit_of
 from infra.cli.failures import Exit, Misuse
-from infra.cli.live import Frames, Minutes, Plain, Windows, run_plan, show_session
+from infra.cli.live import Frames, Minutes, Plain, Windows, run_plan, shared_store, show_session
 from infra.cli.speech import AsJson, answer, note, say
 
 if TYPE_CHECKING:
     from infra.doctor.doctor import Findings, Visit
-    from infra.fast_state.port import FastState
-    from infra.fast_state.settings import RedisPlace
     from infra.hedge.ccxt_perp import HedgeKeys
     from infra.hedge.settings import HedgeSettings
     from infra.shell.live import Plan
@@ -58,9 +54,6 @@ def live(
     """
     settings, may = read_settings(params, changes), read_retune(retune)
     hedge, hedge_keys = _hedge(params)
-    from infra.fast_state.settings import redis_from
-
-    shared = redis_from(os.environ)
     get_ready()
     visit = visit_of(venue, params, settings, journal)
     if visit.identity is None:
@@ -76,8 +69,7 @@ def live(
             if str(check.state) == "warning":
                 note(f"updown: warning: {check.line}")
         plan = _plan(visit, findings, windows=windows, seconds=minutes * 60.0, seed=seed, frames=frames)
-        store = stack.enter_context(_store(shared)) if shared is not None else None
-        plan = replace(plan, hedge=hedge, hedge_keys=hedge_keys, retune=may, store=store)
+        plan = replace(plan, hedge=hedge, hedge_keys=hedge_keys, retune=may, store=stack.enter_context(shared_store()))
         where = plan.arming.venue if plan.arming is not None else ""
         note(f"updown: observing {where}; arm with: updown arm --limit-usd N --journal {journal}")
         money = "real" if visit.addresses.abroad() else "simulated"
@@ -97,15 +89,6 @@ def _hedge(params: Path | None) -> "tuple[HedgeSettings, HedgeKeys | None]":
 
     hedge = read_hedge(params)
     return hedge, hedge_keys_from(os.environ) if hedge.where in EXCHANGES else None
-
-
-def _store(place: "RedisPlace") -> "FastState":
-    """Open the fast state that others share."""
-    try:
-        from infra.fast_state.redis_store import RedisStore
-    except ModuleNotFoundError:
-        raise Misuse("UPDOWN_REDIS_URL is set and redis is not installed: `uv sync --extra stack`") from None
-    return RedisStore(place, f"desk@{socket.gethostname()}")
 
 
 def _refuse(findings: "Findings", as_json: bool) -> None:

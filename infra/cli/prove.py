@@ -128,6 +128,11 @@ CLAIMS: Final[dict[str, Claim]] = {
         where="infra.proofs.load:prove_load",
         needed=False,
     ),
+    "multi-process": Claim(
+        claim="over real Kafka, PostgreSQL and Redis, with each process killed in turn, nothing is lost or doubled",
+        where="infra.proofs.multi_process:prove_multi_process",
+        needed=False,
+    ),
     "demo-replay": Claim(
         claim="a demo replays to the same hash; one that was killed in the middle of a window starts again and goes on",
         where="infra.proofs.demo_replay:prove_demo_replay",

@@ -75,10 +75,10 @@ class Postgres:
         try:
             await_ready(self.child, self._program, self._is_ready, READY_S)
         except NotStarted:
-            self.stop()
+            self.end()
             raise
 
-    def stop(self) -> None:
+    def end(self) -> None:
         """End it in good order, or kill it when it does not end."""
         if self.child is not None:
             end(self.child, self._program)
@@ -125,7 +125,7 @@ def running_postgres(folder: Path) -> Iterator[Postgres]:
     try:
         yield server
     finally:
-        server.stop()
+        server.end()
 
 
 def _program(name: str) -> Path:
