@@ -28,6 +28,7 @@ from infra.cli.realism import realism
 from infra.cli.replay import replay
 from infra.cli.rules import rules
 from infra.cli.settlements import settlements
+from infra.cli.stack import stack
 from infra.cli.supervise import proposals, supervise
 from infra.cli.traces import show as show_traces
 from infra.cli.traces import sink, trace
@@ -82,6 +83,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "metrics": metrics,
     "log": log,
     "archive": archive,
+    "stack": stack,
     "version": version,
 }
 JOURNAL_COMMANDS: Final[dict[str, Callable[..., None]]] = {"verify": verify, "show": show}

@@ -73,6 +73,7 @@ def code_of(error: Exception) -> Exit:
         + _known("infra.bus.port", "BusRefused")
         + _known("infra.stack.kafka", "KafkaMissing")
         + _known("infra.stack.program", "NotStarted")
+        + _known("infra.stack.processes", "ProcessFailed")
         + _known("infra.store.port", "StoreRefused", "StoreAway")
         + (Misuse, UsageError, OSError)
     )
