@@ -11,6 +11,8 @@ from infra.fast_state.port import Quiet, Refused, Told, Why
 from state.units import NS_PER_S
 
 MARK: Final = b"\0"
+JOIN_S: Final = 0.2
+"""How long the server may take to let us listen."""
 
 
 def packed(name: str, value: bytes) -> bytes:
@@ -59,7 +61,7 @@ class Ear:
         line = self._client.pubsub()
         try:
             line.subscribe(self._place)
-            if line.get_message(timeout=self._client.connection_pool.timeout) is None:
+            if line.get_message(timeout=JOIN_S) is None:
                 raise redis.TimeoutError("it did not let us listen")
             last: Any = self._client.hgetall(self._place)
         except redis.RedisError:

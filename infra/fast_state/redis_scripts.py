@@ -3,9 +3,10 @@
 FETCH hands out tokens ahead. Per bucket it keeps, beside what is left, who takes part: how many tokens each has in
 hand, his share of the rate, and when he was last heard. What is left and what is in hand together never come to more
 than the burst, so that no span of time can have more than the burst and what the rate brings in it, however late a
-fetched token is spent. Who is silent may be cut off from us and go on with his share (`redis_stock.py`), so his share
-is kept back, and what he had in hand too, until he is back or taken to be dead. A bucket that is new may be one that
-Redis has lost: for as long, it gives no more than the shares of those who have come back to it.
+fetched token is spent. (So nothing comes in the place of tokens while they are in hand: when we hear that they were
+spent, they count as spent just now.) Who is silent may be cut off from us and go on with his share
+(`redis_stock.py`), so his share is kept back, and what he had in hand too, until he is back or taken to be dead. A
+bucket that is new may be one that Redis has lost: at first it gives no more than the shares of those who came back.
 
 A lease's fence is the server's time, or one above the last: so it grows even where Redis has lost what it knew.
 """
@@ -19,6 +20,7 @@ local life_ms, dead_ms = tonumber(ARGV[7]), tonumber(ARGV[8])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local left, filled, born, others, away, here = 0, now, now, 0, 0, share
+local had = held
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local field, value = all[i], all[i + 1]
@@ -30,7 +32,8 @@ for i = 1, #all, 2 do
     local silent, mine = now - tonumber(seen), field == 'by:' .. me
     if silent > life_ms then away = away + tonumber(part) end
     if silent > dead_ms then redis.call('HDEL', KEYS[1], field)
-    elseif not mine then
+    elseif mine then had = math.max(held, tonumber(hand))
+    else
       others = others + tonumber(hand)
       if silent <= life_ms then here = here + tonumber(part) end
     end
@@ -42,7 +45,7 @@ if now - born < life_ms then
   room = burst * ours
 end
 local brought = math.max(now - filled, 0) * per_s * ours / 1000
-left = math.max(math.min(left + brought, room - others - held), 0)
+left = math.max(math.min(left + brought, room - others - had), 0)
 local granted = math.max(math.min(left, want - held), 0)
 redis.call('HSET', KEYS[1], 'left', string.format('%.9g', left - granted), 'filled', math.max(now, filled),
   'born', born, 'by:' .. me, string.format('%.9g %.9g %d', held + granted, share, now))

@@ -236,6 +236,8 @@ class RedisStore:
                 self._closing.wait(BREATH_S)
 
     def _fetch_all(self) -> None:
+        if not self._stocks:  # who fetches nothing wants to know all the same how the store does
+            self._client.ping()
         for bucket, stock in list(self._stocks.items()):
             with self._lock:
                 in_hand = stock.report(monotonic_ns())
