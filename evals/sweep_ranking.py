@@ -31,6 +31,8 @@ DRAWS: Final = 4_000
 SEED: Final = 20_261_123
 """Of the bootstrap: the same results give the same ranking."""
 SETS_AT_ONCE: Final = 512
+TINY: Final = 1e-12
+"""A spread below this share of its mean is rounding, not chance."""
 EULER: Final = 0.5772156649015329
 
 
@@ -256,7 +258,7 @@ def best_of_many(values: NDArray[np.float64], weights: NDArray[np.float64], amon
         part = slice(start, start + SETS_AT_ONCE)
         drawn = weights @ (values[part] - means[part, None]).T
         spread = drawn.std(axis=0)
-        scale[part] = np.where(spread > 1e-12 * (1.0 + np.abs(means[part])), spread, nan)
+        scale[part] = np.where(spread > TINY * (1.0 + np.abs(means[part])), spread, nan)
         held = among[part] & np.isfinite(scale[part])
         if held.any():
             peaks = np.maximum(peaks, (drawn[:, held] / scale[part][held]).max(axis=1))
@@ -314,7 +316,7 @@ def _p(differences: Values) -> float:
     """Give the two-sided p of a mean difference; 1 where it cannot be known, or never varies."""
     told = clustered_interval(differences, np.arange(len(differences)))
     p = p_value(told)
-    return p if isfinite(p) and told.se > 0.0 else 1.0
+    return p if isfinite(p) and told.se > TINY * (1.0 + abs(told.mean)) else 1.0
 
 
 def _interval(values: Values, weights: NDArray[np.float64]) -> Estimate:

@@ -6,6 +6,8 @@ machine (a tunnel's end may be), and others are reached by `tls://` with the cer
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -57,10 +59,9 @@ def played_there(requests: Iterable[dict[str, Any]], address: str) -> Iterator[t
         ClusterRefused: nobody answers there, or the cluster was lost on the way; what was given stays given.
     """
     hold_address(address)
-    from distributed import Client
-
+    distributed: Any = import_module("distributed")  # untyped, and slow to import: only where it is used
     try:
-        client = Client(address, timeout=f"{ANSWER_S}s", set_as_default=False)
+        client = distributed.Client(address, timeout=f"{ANSWER_S}s", set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         why = f"nobody answers ({type(error).__name__}); start one with `dask scheduler --host 127.0.0.1`"
         raise ClusterRefused(f"{address}: {why}") from error
@@ -72,10 +73,7 @@ def played_there(requests: Iterable[dict[str, Any]], address: str) -> Iterator[t
 
 
 def _play(client: Any, coming: Iterator[dict[str, Any]], most: int, address: str) -> Iterator[tuple[Any, Any]]:
-    from concurrent.futures import CancelledError
-
-    from distributed import KilledWorker, as_completed
-
+    distributed: Any = import_module("distributed")
     sent: dict[str, Any] = {}
 
     def submitted(request: dict[str, Any]) -> Any:
@@ -89,13 +87,13 @@ def _play(client: Any, coming: Iterator[dict[str, Any]], most: int, address: str
 
     flying: dict[str, dict[str, Any]] = {}
     begun = [submitted(request) for request in islice(coming, most)]
-    done = as_completed(begun)
+    done = distributed.as_completed(begun)
     del begun
     for future in done:
         request = flying.pop(future.key)
         try:
             told = future.result()
-        except KilledWorker:
+        except distributed.KilledWorker:
             told = {"failed": "the workers that played it died (no memory left, or a fault of ours)"}
         except (CancelledError, OSError, TimeoutError) as error:
             raise ClusterRefused(f"{address}: the cluster was lost; the same command goes on from here") from error

@@ -23,7 +23,19 @@ def refused(text: str) -> str:
 
 def test_the_example_is_a_grid() -> None:
     told = grid_of(tomllib.loads(EXAMPLE), "example")
-    assert [each.words for each in told.sets] == snapshot()
+    assert [each.words for each in told.sets] == snapshot(
+        [
+            "baseline",
+            "take_edge_bps=80 kelly_ratio=0.1",
+            "take_edge_bps=80",
+            "take_edge_bps=80 kelly_ratio=0.3",
+            "kelly_ratio=0.1",
+            "kelly_ratio=0.3",
+            "take_edge_bps=200 kelly_ratio=0.1",
+            "take_edge_bps=200",
+            "take_edge_bps=200 kelly_ratio=0.3",
+        ]
+    )
     assert (told.seeds, told.block_windows, told.train_blocks) == ((1, 2), 12, 2)
     assert [(each.name, each.windows, each.seed) for each in told.markets] == [("demo", 24, 4), ("demo", 24, 5)]
 
@@ -60,7 +72,7 @@ def test_what_cannot_be_swept_is_refused_in_one_line_that_says_where() -> None:
             "[grid]\ntake_edge_bps = { from = 200, to = 100, step = 1 }",
             "[grid]\ntake_edge_bps = { from = 100, to = inf, step = 1 }",
             "[grid]\ntake_edge_bps = [nan]",
-            "[grid]\ntake_edge_bps = { from = 10, to = 2000, step = 1 }\nkelly_ratio = { from = 0, to = 1, step = 0.1 }",
+            "[grid]\ntake_edge_bps = { from = 10, to = 2000, step = 1 }\nkelly_ratio = { from = 0, to = 1, step = 0.1}",
             "seeds = [-1]\n[grid]\ntake_edge_bps = [150]",
             "cash_usd = 0\n[grid]\ntake_edge_bps = [150]",
             "[grid]\ntake_edge_bps = [150]\n[baseline]\nkelly_ratio = 7",
@@ -70,7 +82,31 @@ def test_what_cannot_be_swept_is_refused_in_one_line_that_says_where() -> None:
             "grid = 3",
         )
     ]
-    assert said == snapshot()
+    assert said == snapshot(
+        [
+            "grid.toml: nothing to try; name parameters under [grid], as in take_edge_bps = [80, 120]",
+            "grid.toml: unknown key 'grids'; there are seeds, cash_usd, baseline, grid, blocks, generated",
+            "grid.toml [grid]: unknown parameter 'take_edge'; the nearest are take_edge_bps, "
+            "keep_edge_bps, exit_edge_bps (see `updown rules --params`)",
+            "grid.toml [grid]: take_edge_bps = 5000 is outside 10 .. 2000 (least edge after costs to "
+            "take, at the worse end)",
+            "grid.toml [grid]: arm_bps = 1.5 must be a whole number",
+            "grid.toml [grid]: take_edge_bps = '100' is no number",
+            "grid.toml [grid]: take_edge_bps has no value",
+            "grid.toml [grid]: take_edge_bps is a list of numbers or { from = 1, to = 3, step = 1 }",
+            "grid.toml [grid]: take_edge_bps goes from 200 to 100 by 1; say from <= to and a step above 0",
+            "grid.toml [grid]: take_edge_bps goes from 100 to inf by 1; say from <= to and a step above 0",
+            "grid.toml [grid]: take_edge_bps = nan must be a finite number",
+            "grid.toml: 21,901 sets are too many; at most 20,000, for the correction eats them",
+            "grid.toml: seeds: name 1 to 1000 whole numbers from 0, as in [1, 2]",
+            "grid.toml: cash_usd = 0 must be dollars above 0 and up to 1e9",
+            "grid.toml [baseline]: kelly_ratio = 7 is outside 0 .. 1 (share of the full Kelly stake)",
+            "grid.toml [blocks]: unknown key 'size'; there are windows, train",
+            "grid.toml [blocks]: windows = -1 must be a whole number from 0 to 100,000",
+            "grid.toml [generated]: no market 'real'; there are demo, efficient",
+            "grid.toml: grid is no section; begin it with a line [grid]",
+        ]
+    )
 
 
 def test_cells_go_stretch_by_stretch_and_each_has_a_name_of_its_own() -> None:

@@ -1,17 +1,17 @@
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.sweep.tables import TableDamaged, read_table, write_table
 
 
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.integers(-(2**60), 2**60), st.floats(allow_nan=True), st.text(max_size=8)), max_size=50))
 def test_a_table_reads_back_as_it_was_written(rows: list[tuple[int, float, str]]) -> None:
-    from tempfile import TemporaryDirectory
-
     columns = {
         "whole": np.array([row[0] for row in rows], np.int64),
         "part": np.array([row[1] for row in rows], float),
