@@ -30,6 +30,7 @@ from infra.cli.rules import rules
 from infra.cli.settlements import settlements
 from infra.cli.stack import stack
 from infra.cli.supervise import proposals, supervise
+from infra.cli.sweep import sweep
 from infra.cli.traces import show as show_traces
 from infra.cli.traces import sink, trace
 from infra.cli.venue import venue
@@ -64,6 +65,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "realism": realism,
     "backtest": backtest,
     "generate": generate,
+    "sweep": sweep,
     "replay": replay,
     "report": report,
     "import": import_sources,
