@@ -52,6 +52,16 @@ def market_journal() -> Path:
     return write_rows(Path(mkdtemp(prefix="updown-store-")) / "journal", market_rows())
 
 
+@lru_cache(maxsize=1)
+def short_journal() -> Path:
+    """Give a journal of some seconds of that market, books and trades in it."""
+    rows = market_rows()
+    first = int(np.flatnonzero(rows["kind_code"] == Kind.TRADE_SEEN)[0])
+    listed = np.flatnonzero(rows["kind_code"] == Kind.MARKET_LISTED)[:2]
+    cut = np.concatenate([rows[listed], rows[max(0, first - 2_000) : first + 4_000]])
+    return write_rows(Path(mkdtemp(prefix="updown-store-")) / "journal", cut)
+
+
 def batches(folder: Path, rows_most: int = 1 << 40, from_seq: int = 0) -> list[Batch]:
     """Cut a journal's rows into batches."""
     made, found = JournalRows(journal_id(folder), from_seq), []

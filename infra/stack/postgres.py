@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from infra.stack.program import HOST, NotStarted, Program, answers, as_user, awa
 
 USER: Final = "postgres"
 READY_S: Final = 30.0
+_TRIES: Final = 10
+"""Starts after a kill: while its own processes still go, the server refuses to share their memory."""
 _PLACES: Final = "usr/lib/postgresql/*/bin"
 
 
@@ -31,6 +34,7 @@ class Postgres:
     port: int = 0
     child: "subprocess.Popen[bytes] | None" = None
     _program: Program = field(init=False)
+    _was_killed: bool = False
 
     def __post_init__(self) -> None:
         """Make the cluster.
@@ -71,12 +75,19 @@ class Postgres:
             NotStarted: it did not come up.
         """
         assert self.child is None, "it runs already"
-        self.child = start(self._program)
-        try:
-            await_ready(self.child, self._program, self._is_ready, READY_S)
-        except NotStarted:
-            self.end()
-            raise
+        tries = _TRIES if self._was_killed else 1
+        for left in reversed(range(tries)):
+            self.child = start(self._program)
+            try:
+                await_ready(self.child, self._program, self._is_ready, READY_S)
+            except NotStarted:
+                self.end()
+                if not left:
+                    raise
+                time.sleep(0.3)
+            else:
+                self._was_killed = False
+                return
 
     def end(self) -> None:
         """End it in good order, or kill it when it does not end."""
@@ -89,7 +100,7 @@ class Postgres:
         assert self.child is not None, "it does not run"
         self.child.kill()
         self.child.wait()
-        self.child = None
+        self.child, self._was_killed = None, True
 
     def _is_ready(self) -> bool:
         if not answers(self.port):

@@ -7,7 +7,7 @@ other branch is never taken over in silence: what it was made as, it stays, or i
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, LiteralString, cast
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import psycopg
@@ -98,7 +98,7 @@ def told(where: str) -> Iterator[None]:
 
 def run(link: Link, statement: str, values: tuple[Any, ...] | None = None) -> "psycopg.Cursor[tuple[Any, ...]]":
     """Run one of our statements; they are made from the schema alone, never from what others say."""
-    return link.execute(sql.SQL(cast(LiteralString, statement)), values)
+    return link.execute(sql.SQL(statement), values)
 
 
 def probe(link: Link) -> Probe:

@@ -139,7 +139,7 @@ class PostgresSeries:
                 raise StoreBehind(f"{self.where} has journal {batch.journal} up to item {mark}, not {batch.first_seq}")
             left = batch.after(mark)
             for name, columns in left.tables.items():
-                with link.cursor().copy(sql.SQL(copy_into(BY_NAME[name]))) as copy:  # type: ignore[arg-type]
+                with link.cursor().copy(sql.SQL(copy_into(BY_NAME[name]))) as copy:
                     for piece in packed(BY_NAME[name], columns):
                         copy.write(piece)
             run(

@@ -185,15 +185,17 @@ class JournalRows:
 
     def _changed(self, table: str, found: Sequence[tuple[int, ...]], at: Rows, rows: Rows, first: int) -> None:
         """Add what changed: each begins with the row that it changed at, its part, and its slot."""
-        values = np.array(found, np.int64).reshape(len(found), -1)
-        if len(values):
-            values = values[first + at[values[:, 0]] >= self.from_seq]
+        if not found:
+            return
+        values = np.array(found, np.int64)
+        values = values[first + at[values[:, 0]] >= self.from_seq]
         if not len(values):
             return
         rows_at = at[values[:, 0]]
-        columns = dict(zip((c.name for c in BY_NAME[table].columns[1:]), values[:, 3:].T, strict=True))
+        given = zip((column.name for column in BY_NAME[table].columns[1:]), values[:, 3:].T, strict=True)
+        columns: dict[str, Any] = dict(given)
         names = self._names[values[:, 2]]
-        self._add(table, rows[rows_at], first + rows_at, values[:, 1], market=names, **columns)
+        self._add(table, rows[rows_at], first + rows_at, parts=values[:, 1], market=names, **columns)
 
     # Other entries.
 
@@ -234,9 +236,10 @@ class JournalRows:
 
     def _one(self, table: str, entry: Entry, at_ns: int, **values: Any) -> None:
         head = {"at_ns": whole([at_ns]), "seen_ns": whole([entry.seen_ns])}
-        self._add(table, head, whole([entry.seq]), **{name: [value] for name, value in values.items()})
+        columns: dict[str, Any] = {name: [value] for name, value in values.items()}
+        self._add(table, head, whole([entry.seq]), **columns)
 
-    def _add(self, table: str, head: Any, seqs: Rows, parts: Rows | None = None, **values: Any) -> None:
+    def _add(self, table: str, head: Any, seqs: Rows, *, parts: Rows | None = None, **values: Any) -> None:
         """Put rows to a table; `head` gives their times."""
         piece = {
             "journal": _same(self.journal, len(seqs)), "seq": whole(seqs),

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_journals import START_NS, assert_same, batches, market_journal, split, write_rows
+from store_journals import START_NS, assert_same, batches, market_journal, short_journal, split, write_rows
 from traced_sessions import traded_session
 
 from infra.journal.blocks import EntryKind
@@ -73,9 +73,9 @@ def test_a_book_is_nothing_after_a_gap_until_its_next_snapshot(tmp_path):
 
 
 @settings(max_examples=15)
-@given(st.lists(st.integers(1, 30_000), max_size=6), st.integers(0, 20_000), st.integers(100, 9_000))
+@given(st.lists(st.integers(1, 1_100), max_size=6), st.integers(0, 7_000), st.integers(100, 4_000))
 def test_rows_do_not_depend_on_how_a_journal_is_cut(at, from_seq, rows_most):
-    folder = market_journal()
+    folder = short_journal()
     (whole,) = batches(folder)
     made, pieces = JournalRows(journal_id(folder), from_seq), []
     for entry in entries(folder):
