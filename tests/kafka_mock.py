@@ -21,6 +21,8 @@ REQUEST_TIMED_OUT = 7
 NOT_ENOUGH_REPLICAS = 19
 BROKERS = 3
 _PRODUCER = 0
+_SHORT_SESSIONS = {"session.timeout.ms": "1000", "heartbeat.interval.ms": "200"}
+# The mock gives a group whose only member has left to the next one when the session of the first is over.
 
 
 def _library() -> ctypes.CDLL:
@@ -57,11 +59,11 @@ class MockCluster:
     def __init__(self, library: ctypes.CDLL, handle: int) -> None:
         self._library, self._handle = library, handle
         self.servers: str = library.rd_kafka_mock_cluster_bootstraps(handle).decode()
-        library.rd_kafka_mock_group_initial_rebalance_delay_ms(handle, 0)
+        library.rd_kafka_mock_group_initial_rebalance_delay_ms(handle, 20)
 
     def cluster(self, prefix: str) -> Cluster:
         """Give it as a bus sees it, with topics of a name of their own."""
-        cluster = Cluster(self.servers, prefix, fetch_wait_ms=0)
+        cluster = Cluster(self.servers, prefix, fetch_wait_ms=0, settings=_SHORT_SESSIONS)
         for topic in Topic:
             name = cluster.name(topic).encode()
             assert not self._library.rd_kafka_mock_topic_create(self._handle, name, PARTITIONS[topic], BROKERS)

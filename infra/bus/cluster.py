@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from confluent_kafka import KafkaError, KafkaException
 
 PREFIX: Final = "updown"
-ANSWER_S: Final = 10.0
+ANSWER_S: Final = 5.0
 MESSAGE_BYTES_MOST: Final = 8 << 20
 QUEUE_MESSAGES: Final = 100_000
 QUEUE_KB: Final = 64 << 10

@@ -33,7 +33,7 @@ def hold_once_and_in_order(bus: KafkaBus, messages: list[Message]) -> None:
         assert [each for each in taken if isinstance(each, Message) and each.place == place] == [
             each for each in messages if each.place == place
         ]
-    assert read(reader, 1, most=1, commit=False) == []
+    assert reader.batch(1, 0.5) == []
     reader.close()
 
 
