@@ -79,12 +79,12 @@ class AlertSender:
         self._tasks = [asyncio.create_task(self._serve(at)) for at in range(len(self.receivers))]
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         self._closing = True
         for ready in self._ready:
             ready.set()
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=TRY_S)
+            _done, late = await asyncio.wait(self._tasks, timeout=TRY_S)
             for task in late:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)

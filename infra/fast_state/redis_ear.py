@@ -58,7 +58,8 @@ class Ear:
 
     def _join(self) -> None:
         """Listen first and look at the last values then, so that nothing falls between."""
-        line = self._client.pubsub()
+        client: Any = self._client  # redis-py says no types of its listening side
+        line = client.pubsub()
         try:
             line.subscribe(self._place)
             if line.get_message(timeout=JOIN_S) is None:

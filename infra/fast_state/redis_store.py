@@ -46,7 +46,8 @@ def client_of(place: RedisPlace, lines: int = LINES, retries: int = 1) -> "redis
         retries: How often a call is made again whose line was broken, as all are after an outage.
     """
     more: dict[str, Any] = {"connection_class": redis.SSLConnection} if place.is_encrypted else {}
-    pool = redis.BlockingConnectionPool(
+    make: Any = redis.BlockingConnectionPool  # redis-py says no types of it
+    pool = make(
         host=place.host, port=place.port, db=place.database, username=place.user or None,
         password=place.password.reveal() if place.password is not None else None,
         max_connections=lines, timeout=STEP_S, socket_timeout=STEP_S, socket_connect_timeout=STEP_S, protocol=2,
@@ -136,7 +137,8 @@ class RedisStore:
     def write(self, held: Held, place: str, name: str, value: bytes) -> Done | Refused:
         """Tell a value as a lease's holder."""
         assert len(value) <= VALUE_MOST, "a value of the fast state is short"
-        keys, args = [_lease(held.name), _place(place)], [held.fence, name, value, packed(name, value)]
+        keys = [_lease(held.name), _place(place)]
+        args: list[int | str | bytes] = [held.fence, name, value, packed(name, value)]
         return self._as_holder(lambda: self._write(keys, args)) or Done()
 
     def _as_holder(self, call: Callable[[], Any]) -> Refused | None:
@@ -241,7 +243,7 @@ class RedisStore:
         for bucket, stock in list(self._stocks.items()):
             with self._lock:
                 in_hand = stock.report(monotonic_ns())
-            args = [
+            args: list[str | float] = [
                 stock.rate.per_s, stock.rate.burst, self._name, stock.share, f"{in_hand:.9g}", stock.want, LIFE_MS,
                 DEAD_MS,
             ]  # fmt: skip

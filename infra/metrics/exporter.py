@@ -43,7 +43,8 @@ class Exporter:
 
 
 def _family(series: Series, reading: Reading) -> Any:
-    name, make = series.name, GaugeMetricFamily
+    name: str = series.name
+    make: type[Any] = GaugeMetricFamily
     if series.kind == COUNTER:
         name, make = name.removesuffix("_total"), CounterMetricFamily
     family = make(name, series.help, labels=series.labels)

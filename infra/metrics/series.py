@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from infra.language_model.budget import Spent
 from infra.metrics.watched import Reading
 from state.orders import OrderState
 
@@ -60,8 +61,8 @@ def _pulsed(key: str) -> Callable[[Reading], float | None]:
     return lambda reading: reading.pulse.get(key)
 
 
-def _spent(read: Callable[[Reading], float | None]) -> Read:
-    return _one(lambda reading: read(reading) if reading.spent is not None else None)
+def _spent(read: Callable[[Spent], float]) -> Read:
+    return _one(lambda reading: read(reading.spent) if reading.spent is not None else None)
 
 
 def _feeds(reading: Reading) -> dict[str, float]:
@@ -141,11 +142,11 @@ SERIES: Final = tuple(
         ("fast_state_degraded", GAUGE, "1 while the shared fast state is away.",
          _one(lambda reading: float(bool(reading.fast_state))), ()),
         ("model_usd_today", GAUGE, "Dollars of the language model's budget used today.",
-         _spent(lambda reading: reading.spent and reading.spent.usd), ()),
+         _spent(lambda spent: spent.usd), ()),
         ("model_tokens_today", GAUGE, "Tokens of the language model's budget used today.",
-         _spent(lambda reading: reading.spent and reading.spent.tokens), ()),
+         _spent(lambda spent: spent.tokens), ()),
         ("model_calls_today", GAUGE, "Calls of the language model today.",
-         _spent(lambda reading: reading.spent and reading.spent.calls), ()),
+         _spent(lambda spent: spent.calls), ()),
     )
 )  # fmt: skip
 

@@ -20,7 +20,8 @@ from infra.terminal.glance import Mode
 
 
 def test_what_a_session_notes_of_itself_is_read_off_its_journal(tmp_path: Path) -> None:
-    folder, told = tmp_path / "journal", []
+    folder = tmp_path / "journal"
+    told: list[str] = []
 
     async def run() -> None:
         rows = market()[:400]

@@ -57,7 +57,7 @@ def test_what_is_exported_is_what_the_record_says(tmp_path: Path) -> None:
     assert len(orders) > 0, "the session trades"
     assert total(figures, "orders_placed_total") == len(orders)
     assert total(figures, "fills_total") == sum(len(order.fills) for order in orders)
-    assert total(figures, "decisions_total") == len(record.lines())
+    assert total(figures, "decisions_total") == len(record.lines)
     assert total(figures, "orders_open") + total(figures, "orders_ended_total") == len(orders)
     assert total(figures, "halted") == 0
     assert (total(figures, "model_usd_today"), total(figures, "model_tokens_today")) == (0.125, 700)
