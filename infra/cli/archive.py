@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from infra.cli.endings import over
 from infra.cli.failures import Exit, Misuse
 from infra.cli.speech import AsJson, answer, note, say
 
@@ -48,7 +49,7 @@ def archive(
     Example: updown archive --journal var/demo/today --to parquet:var/archive --once
     """
     open_store, pace = _store_of(to, branch, keep_days)
-    ended = threading.Event() if once else _end(with_parent)
+    ended = threading.Event() if once else over(with_parent)
     from infra.store.archiving import Archiver
 
     told = Archiver(
@@ -89,21 +90,3 @@ def _pause(ended: threading.Event, span_s: float) -> None:
         threading.Event().wait(min(span_s, 1.0))
     else:
         ended.wait(span_s)
-
-
-def _end(with_parent: bool) -> threading.Event:
-    """Give what is set when there is nothing more to follow: a parent that is gone, or an interrupt."""
-    import signal
-    import sys
-
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    if with_parent:
-
-        def wait() -> None:
-            sys.stdin.buffer.read()
-            ended.set()
-
-        threading.Thread(target=wait, name="parent", daemon=True).start()
-    return ended

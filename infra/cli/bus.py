@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from infra.cli.endings import over
 from infra.cli.failures import Exit, Misuse
 from infra.cli.speech import AsJson, answer, note, progress, say
-from infra.cli.traces import ends
 
 Prefix = Annotated[str, typer.Option(metavar="NAME", help="What the topics' names begin with.")]
 Settings = Annotated[
@@ -49,9 +49,9 @@ def tee(
 
     if not follow and not is_journal(journal):
         raise Misuse(f"{journal}: no journal; name the folder that holds 000001.journal")
-    over = ends(with_parent) if follow else None
+    is_over = over(with_parent).is_set if follow else None
     cluster = Cluster(to, prefix, settings=client_settings(client))
-    told = TeeRun(journal, cluster, journal_id, over, deadline, note).run()
+    told = TeeRun(journal, cluster, journal_id, is_over, deadline, note).run()
     answer(told.as_plain()) if as_json else say(told.words)
     if told.lag_items_count:
         raise typer.Exit(int(Exit.DOES_NOT_HOLD))

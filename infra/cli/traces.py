@@ -1,19 +1,18 @@
 """The commands `trace` and `traces`: send a session's traces, collect them on this machine, and look at them."""
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from infra.cli.core import get_ready
+from infra.cli.endings import over
 from infra.cli.failures import Exit, Misuse
 from infra.cli.speech import AsJson, answer, note, progress, say
 
 if TYPE_CHECKING:
     from infra.traces.kept import KeptRun
-    from infra.traces.tracer import Over
 
 HOME: Final = Path("var/traces")
 
@@ -64,7 +63,7 @@ def trace(
 
     sender = open_sender(tracing, os.environ, note)
     if journal is not None:
-        is_over = ends(with_parent) if follow else None
+        is_over = over(with_parent).is_set if follow else None
         told = trace_journal(journal, tracing, sender, is_over=is_over, deadline_s=deadline)
     else:
         from infra.traces.run_trace import trace_run
@@ -75,24 +74,6 @@ def trace(
     answer(told.as_plain()) if as_json else say(told.words)
     if told.counts.left or told.counts.refused:
         raise typer.Exit(int(Exit.DOES_NOT_HOLD))
-
-
-def ends(with_parent: bool) -> "Over":
-    """Give what says that there is nothing more to follow: a parent that is gone, or an interrupt."""
-    import signal
-    import threading
-
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
-    if with_parent:
-
-        def wait() -> None:
-            sys.stdin.buffer.read()
-            over.set()
-
-        threading.Thread(target=wait, name="parent", daemon=True).start()
-    return over.is_set
 
 
 def sink(
