@@ -6,6 +6,8 @@ against the same journal archived in files, in this process, with no server at a
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +17,8 @@ from evals.proof import Figure, Proof
 from infra.bus.cluster import Cluster, partitions_of
 from infra.bus.kafka_reading import held
 from infra.bus.restoring import Restored, journals_held, restore
+from infra.bus.tee import journal_end
+from infra.proofs.demo_latency import EAGER
 from infra.proofs.rehearsals import Progress, RehearsalFailed, replayed
 from infra.stack.local import LocalStack, StackPlan, local_stack
 from infra.store.archiving import FILES_PACE, Archived, Archiver
@@ -25,7 +29,7 @@ from infra.store.schema import TABLES
 
 NAME: Final = "multi-process"
 CLAIM: Final = "over real Kafka, PostgreSQL and Redis, with each process killed in turn, nothing is lost or doubled"
-PLAN: Final = StackPlan(speed=10.0, windows=40)
+PLAN: Final = StackPlan(market="rushed", speed=4.0, windows=40, changes=EAGER)
 FIRST_S: Final = 40.0
 """Until the first is killed: everything has come up and the desk trades."""
 AWAY_S: Final = 4.0
@@ -35,8 +39,7 @@ ORDER: Final = ("tee", "archive", "kafka", "postgres", "redis", "metrics", "desk
 
 def prove_multi_process(_: Path | None, progress: Progress) -> Proof:
     """Run the stack, kill each part in turn, and hold what bus and database have against the journal."""
-    with tempfile.TemporaryDirectory(prefix="updown-stack-") as home, local_stack(Path(home) / "stack", PLAN) as stack:
-        scratch = Path(home)
+    with open_scratch() as scratch, local_stack(scratch / "stack", PLAN) as stack:
         rows = _kill_in_turn(stack, progress)
         stack.desk.stop()
         told = stack.desk.told()
@@ -51,6 +54,14 @@ def prove_multi_process(_: Path | None, progress: Progress) -> Proof:
             *_database(stack, scratch / "files"),
         ]
     return Proof(name=NAME, claim=CLAIM, figures=tuple(figures), tables={"killed": rows})
+
+
+@contextmanager
+def open_scratch() -> Iterator[Path]:
+    """Give a folder for a while that PostgreSQL's own user may pass through, where we are root."""
+    with tempfile.TemporaryDirectory(prefix="updown-stack-") as home:
+        Path(home).chmod(0o711)
+        yield Path(home)
 
 
 def _kill_in_turn(stack: LocalStack, progress: Progress) -> list[dict[str, Any]]:
@@ -71,7 +82,10 @@ def _kill_in_turn(stack: LocalStack, progress: Progress) -> list[dict[str, Any]]
         part.kill()
         rows.append({"part": name, "killed_after_s": round(time.monotonic() - began, 1), "away_s": AWAY_S})
         time.sleep(AWAY_S)
+        written = journal_end(stack.journal).next_seq
         part.start()
+        while name == "desk" and journal_end(stack.journal).next_seq <= written:
+            wait(1.0)
         wait(BETWEEN_S)
     return rows
 

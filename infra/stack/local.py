@@ -43,6 +43,8 @@ class StackPlan:
     speed: float = 10.0
     windows: int = 6
     seed: int = 4
+    changes: tuple[str, ...] = ()
+    """Parameters of the desk, as `name=value`."""
 
 
 @dataclass(slots=True)
@@ -78,7 +80,8 @@ class LocalStack:
         words = {
             "venue": ["venue", "--market", plan.market, "--speed", f"{plan.speed:g}", "--seed", str(plan.seed),
                       "--windows", str(plan.windows + 4), *to_file],
-            "desk": ["demo", "--venue", venue, "--out", journal, "--windows", str(plan.windows), "--json"],
+            "desk": ["demo", "--venue", venue, "--out", journal, "--windows", str(plan.windows), "--json",
+                     *(word for change in plan.changes for word in ("--set", change))],
             "tee": ["tee", "--journal", journal, "--to", self.kafka.bootstrap, "--with-parent", "--json"],
             "archive": ["archive", "--journal", journal, "--to", self.postgres.dsn(), "--with-parent", "--json"],
             "metrics": ["metrics", "--journal", journal, "--port", "0", "--json"],
