@@ -61,7 +61,7 @@ def test_a_broker_killed_in_the_middle_loses_and_doubles_nothing(tmp_path: Path)
     folder = written(tmp_path, 6_000, at_once=5)
     bus = KafkaBus(Cluster(kafka.bootstrap, "killed", queue_count=500))
     tee = Tee(folder, bus, {}, "test")
-    kills = []
+    kills: list[int] = []
 
     def wait(state: Any) -> None:
         if not kills and state.arrived_count > 300:
@@ -125,7 +125,7 @@ def test_a_journal_goes_there_and_back_to_the_byte(tmp_path: Path) -> None:
 
 def test_another_client_reads_what_we_wrote(tmp_path: Path) -> None:
     """aiokafka shares no code with ours: what stands on the topics is Kafka's protocol, not a habit of one library."""
-    from aiokafka import AIOKafkaConsumer
+    from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
 
     kafka = shared_kafka()
     folder = written(tmp_path, 100)
@@ -138,7 +138,7 @@ def test_another_client_reads_what_we_wrote(tmp_path: Path) -> None:
         consumer = AIOKafkaConsumer("other.events", bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest")
         await consumer.start()
         try:
-            found = []
+            found: list[Any] = []
             while len(found) < len(messages):
                 for records in (await consumer.getmany(timeout_ms=1_000)).values():
                     for each in records:
