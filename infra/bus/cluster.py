@@ -32,6 +32,7 @@ class Cluster:
     """How long a broker may take to say what it has."""
     queue_count: int = QUEUE_MESSAGES
     """Messages that a producer holds before it says that it is full."""
+    compression: str = "lz4"
     settings: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """How brokers are reached (`client_settings`); may hold secrets."""
 
@@ -55,7 +56,7 @@ class Cluster:
             "queue.buffering.max.messages": self.queue_count,
             "queue.buffering.max.kbytes": QUEUE_KB,
             "linger.ms": LINGER_MS,
-            "compression.type": "lz4",
+            "compression.type": self.compression,
         }
 
     def consumer(self, group: str) -> dict[str, Any]:
@@ -130,7 +131,8 @@ def partitions_of(cluster: Cluster) -> dict[Topic, int]:
 
 def _create(cluster: Cluster, topics: list[Topic]) -> None:
     from confluent_kafka import KafkaError, KafkaException
-    from confluent_kafka.admin import AdminClient, NewTopic
+    from confluent_kafka.admin import AdminClient
+    from confluent_kafka.cimpl import NewTopic
 
     config = {"max.message.bytes": str(MESSAGE_BYTES_MOST)}
     wanted = [
@@ -160,8 +162,9 @@ def is_absence(error: "KafkaError") -> bool:
     """Say whether an error means that nobody answers at the moment."""
     from confluent_kafka import KafkaError
 
-    codes = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE)
-    return error.code() in codes
+    ours = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE)
+    theirs = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.REQUEST_TIMED_OUT)
+    return error.code() in (*ours, *theirs)  # a topic that was just made has no leader for a moment
 
 
 def words(error: "KafkaException | KafkaError") -> str:

@@ -61,7 +61,7 @@ class KafkaBus:
         try:
             self._producer.produce(
                 self.cluster.name(topic), message.payload, message.key.encode(), partition,
-                on_delivery=partial(self._delivered, self._taken), headers=headers_of(message),
+                on_delivery=partial(self._delivered, self._taken), headers=[*headers_of(message)],
             )  # fmt: skip
         except BufferError:
             waiting = self._taken - self._arrived

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from infra.bus.cluster import Cluster, is_absence, places_of, refusal, words
 from infra.bus.messages import Foreign, Message, Place, Topic, message_of
@@ -175,7 +175,8 @@ def read_to_end(
 
 def read_delivered(cluster: Cluster, delivered: "Delivered") -> Message | Foreign:
     """Read a message as the client gives it."""
-    headers = [(name, value or b"") for name, value in delivered.headers() or ()]
+    told: Any = delivered.headers() or ()  # pairs, whatever else the client's types allow for sending
+    headers: list[tuple[str, bytes]] = [(name, value or b"") for name, value in told]
     return message_of(place_of(cluster, delivered), delivered.key() or b"", headers, delivered.value() or b"")
 
 

@@ -114,7 +114,8 @@ class Foreign(NamedTuple):
 
 def rows_payload(numbers: NDArray[np.int64], rows: NDArray[Any]) -> bytes:
     """Pack event rows with their sequence numbers."""
-    return (numbers - numbers[0]).astype(_OFFSET).tobytes() + rows.tobytes()
+    packed: bytes = (numbers - numbers[0]).astype(_OFFSET).tobytes() + rows.tobytes()
+    return packed
 
 
 def entry_payload(entry: Entry) -> bytes:

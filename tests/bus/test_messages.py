@@ -16,7 +16,6 @@ from infra.bus.sharing import Sharing
 from infra.journal.blocks import EntryKind
 from infra.journal.reader import Entry, entries
 from state.events import EVENT, Kind, Source
-from state.orders import OrderState
 from state.units import NS_PER_S
 
 
@@ -55,7 +54,6 @@ def test_rows_of_orders_and_prices_are_told_apart_and_keep_their_numbers() -> No
     rows = np.zeros(4, EVENT)
     rows["kind_code"] = Kind.PRICE_SEEN, Kind.ORDER_CHANGED, Kind.PRICE_SEEN, Kind.FILLED
     rows["source_code"] = Source.BINANCE, Source.POLYMARKET_USER, Source.BYBIT, Source.POLYMARKET_USER
-    rows["code_id"][1] = OrderState.LIVE
     told = [
         (each.place.topic.value, each.key, each.numbers.tolist())
         for each in Sharing("j", PARTITIONS).messages(entry_of(rows, 10))
@@ -88,7 +86,7 @@ def test_what_is_no_message_of_ours_is_named_and_not_guessed(messages: list[Mess
     assert told(payload=b"").startswith("0 bytes")
 
 
-@given(st.data())
+@given(data=st.data())
 def test_however_often_and_late_messages_come_each_is_taken_once(data: Any, messages: list[Message]) -> None:
     """A broker may give any stretch again, from any point it was at before; it never leaves one out."""
     ours = of_one_place(messages)
@@ -101,7 +99,7 @@ def test_however_often_and_late_messages_come_each_is_taken_once(data: Any, mess
     assert taken == ours
 
 
-@given(st.data())
+@given(data=st.data())
 def test_whatever_is_left_out_is_told(data: Any, messages: list[Message]) -> None:
     ours = of_one_place(messages)
     lost = data.draw(st.integers(0, len(ours) - 2))
@@ -113,7 +111,7 @@ def test_whatever_is_left_out_is_told(data: Any, messages: list[Message]) -> Non
     assert not [each for each in told[lost:] if isinstance(each, Message | Doubled)], "nothing is taken behind a hole"
 
 
-@given(st.integers(0, 250))
+@given(first=st.integers(0, 250))
 def test_who_wants_items_from_a_number_on_gets_these_and_no_others(first: int, messages: list[Message]) -> None:
     dedupe = Dedupe(from_seq=first)
     taken = [told for each in messages if isinstance(told := dedupe.take(each), Message)]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bus_stage import ALL, extend, items, items_of, messages_of, read, rows_of_windows, written
+from bus_stage import ALL, drained, extend, items, items_of, messages_of, read, rows_of_windows, written
 
 from infra.bus.in_process import InProcess
 from infra.bus.messages import Message, Place, Topic
@@ -44,7 +44,7 @@ def test_it_goes_on_from_what_each_partition_holds_and_sends_nothing_twice(tmp_p
     bus = InProcess()
     reader = bus.subscribe("archive", ALL)
     Tee(folder, bus, {}, "test").refresh(no_wait)
-    whole = read(reader, 10_000, most=10_000)
+    whole = drained(reader)
     rng = np.random.default_rng(3)
     places = sorted({each.place for each in whole})
     for _ in range(20):
@@ -55,7 +55,7 @@ def test_it_goes_on_from_what_each_partition_holds_and_sends_nothing_twice(tmp_p
         rest_reader = again.subscribe("archive", ALL)
         tee = Tee(folder, again, held, "test")
         tee.refresh(no_wait)
-        rest = read(rest_reader, 10_000, most=10_000)
+        rest = drained(rest_reader)
         assert tee.held_count == sum(map(len, there.values()))
         for place in places:
             assert there[place] + [each for each in rest if each.place == place] == [
@@ -82,10 +82,10 @@ def test_the_journal_is_the_buffer_while_there_is_no_room(tmp_path: Path) -> Non
 
     def wait(state: State) -> None:
         lags.append(tee.told().lag_items_count)
-        came.extend(read(reader, 20))
+        came.extend(drained(reader))
 
     tee.refresh(wait)
-    came += read(reader, 20, most=20)
+    came += drained(reader)
     assert came == messages_of(folder)
     assert lags == sorted(lags, reverse=True) and lags[0] > 0
     assert tee.told().lag_items_count == 0
@@ -96,7 +96,7 @@ def test_a_journal_comes_back_item_by_item_whatever_order_partitions_are_read_in
     bus = InProcess()
     reader = bus.subscribe("archive", ALL)
     Tee(folder, bus, {}, "test").refresh(no_wait)
-    came = read(reader, 10_000, most=10_000)
+    came = drained(reader)
     by_place: dict[Place, list[Message]] = {}
     for each in came:
         by_place.setdefault(each.place, []).append(each)
@@ -146,7 +146,7 @@ def test_a_hole_on_the_bus_is_never_made_into_a_journal(tmp_path: Path) -> None:
     bus = InProcess()
     reader = bus.subscribe("archive", ALL)
     Tee(folder, bus, {}, "test").refresh(no_wait)
-    came = read(reader, 10_000, most=10_000)
+    came = drained(reader)
     lost = next(each for each in came if each.place.topic is Topic.EVENTS and each.before >= 0)
     with pytest.raises(BusIncomplete, match=r"messages of events/\d are missing after item"):
         restore([each for each in came if each is not lost], "test", tmp_path / "again")
