@@ -18,7 +18,8 @@ HERE = Path(__file__).parent
 PROMETHEUS = Path("infra/docker/prometheus")
 NAME = re.compile(r"updown_\w+")
 PULSE = {
-    "waiting": 1, "deepest": 2, "frames": 3, "lost": {"bybit": 1}, "conflated": {"okx": 1}, "refused": 0, "coalesced": 0,
+    "waiting": 1, "deepest": 2, "frames": 3, "lost": {"bybit": 1}, "conflated": {"okx": 1}, "refused": 0,
+    "coalesced": 0,
     "wires": {"okx": {"state": "up", "reconnects": 0}}, "spans": {"desk": {"counts": [1] * 13, "sum_ms": 5.0}},
 }  # fmt: skip
 INSTALL = "apt install prometheus (only promtool of it is used)"
