@@ -4,14 +4,24 @@ import re
 import subprocess
 from pathlib import Path
 
+from prometheus_client import generate_latest
 from real_parts import program
 
+from infra.language_model.budget import Spent
 from infra.metrics.dashboard import FILE, ROWS, as_text
+from infra.metrics.exporter import Exporter
 from infra.metrics.series import exported
+from infra.metrics.watched import Reading
+from infra.terminal.glance import FeedPrice, Glance, LimitShown
 
 HERE = Path(__file__).parent
 PROMETHEUS = Path("infra/docker/prometheus")
 NAME = re.compile(r"updown_\w+")
+PULSE = {
+    "waiting": 1, "deepest": 2, "frames": 3, "lost": {"bybit": 1}, "conflated": {"okx": 1}, "refused": 0,
+    "coalesced": 0,
+    "wires": {"okx": {"state": "up", "reconnects": 0}}, "spans": {"desk": {"counts": [1] * 13, "sum_ms": 5.0}},
+}  # fmt: skip
 INSTALL = "apt install prometheus (only promtool of it is used)"
 
 
@@ -57,3 +67,18 @@ def test_every_rule_has_a_story() -> None:
     stories = (HERE / "alerts_test.yaml").read_text()
     fired = set(re.findall(r"alertname: (\w+)\n\s+exp_alerts:\n", stories))
     assert fired == rules, "each is seen to ring"
+
+
+def test_names_and_units_are_as_prometheus_wants_them() -> None:
+    promtool, exporter = program("promtool", INSTALL), Exporter()
+    glance = Glance(
+        now_ns=1,
+        feeds=(FeedPrice(name="okx", quality="good", age_ms=3.0),),
+        limits=(LimitShown(name="position", used=1.0, most=2.0, unit="$"),),
+    )
+    exporter.reading = Reading(glance=glance, mode="live", code="c", idle_s=1.0, pulse=PULSE, spent=Spent(1.0, 2, 3))
+    told = subprocess.run(
+        [promtool, "check", "metrics"], input=generate_latest(exporter.registry), capture_output=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert (told.returncode, told.stdout + told.stderr) == (0, b"")
