@@ -1,6 +1,7 @@
 """Journals for the tests of stores: a made-up market in event rows, and what an independent reckoning makes of it."""
 
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,8 +132,12 @@ def assert_same(left: Any, right: Any) -> None:
 def postgres_server() -> Iterator[Postgres]:
     """Run a real PostgreSQL in a folder of its own."""
     program("postgres", "apt install postgresql")
-    with running_postgres(Path(mkdtemp(prefix="updown-postgres-"))) as server:
-        yield server
+    folder = Path(mkdtemp(prefix="updown-postgres-"))
+    try:
+        with running_postgres(folder) as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -121,7 +121,7 @@ class PostgresSeries:
                 yield self._link
         except StoreBehind:
             raise
-        except BaseException:  # whatever cut a step short: its connection is not used again
+        except BaseException:  # boundary: whatever cut a step short: its connection is not used again
             self.close()
             raise
 

@@ -22,7 +22,10 @@ from infra.store.port import StoreAway, StoreRefused
 from infra.store.postgres_store import PostgresSeries
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = 300_000
+ROWS = 220_000
+"""More than a batch of either store."""
+
+pytestmark = pytest.mark.rehearsal
 
 
 def _command(*words):

@@ -7,7 +7,7 @@ import pytest
 from store_journals import START_NS, as_bars, batches, prints, reckoned_bars, write_rows
 
 from infra.store.database import Probe, choose, connect, place_of
-from infra.store.port import StoreRefused
+from infra.store.port import StoreAway, StoreRefused
 from infra.store.postgres_store import PostgresSeries
 from infra.store.statements import Branch, day_of, partition_name
 from state.units import NS_PER_S
@@ -111,7 +111,7 @@ def test_two_that_start_at_once_make_the_tables_once(dsn):
     def start():
         try:
             opened.append(PostgresSeries(dsn))
-        except BaseException as error:
+        except (StoreAway, StoreRefused, psycopg.Error) as error:
             failed.append(error)
 
     threads = [threading.Thread(target=start) for _ in range(4)]

@@ -45,7 +45,7 @@ def store(request, tmp_path):
 def test_what_is_written_is_read_back_to_the_last_bit(store):
     for folder in (traded_session(), market_journal()):
         (whole,) = batches(folder)
-        for batch in batches(folder, 3_000):
+        for batch in batches(folder, 15_000):
             assert store.write(batch) == batch.rows_count
         assert store.watermark(whole.journal) == whole.next_seq
         for table in TABLES:
@@ -79,7 +79,7 @@ def test_a_hole_is_refused(store, tmp_path):
 
 def test_bars_are_those_reckoned_row_by_row(store):
     (whole,) = batches(market_journal())
-    for batch in batches(market_journal(), 4_000):
+    for batch in batches(market_journal(), 20_000):
         store.write(batch)
         store.upkeep(START_NS)
     for rollup in ROLLUPS:
