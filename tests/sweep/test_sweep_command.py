@@ -23,7 +23,7 @@ def refusal(*words: object) -> str:
 
 
 def test_the_example_can_be_swept(tmp_path: Path) -> None:
-    from infra.sweep.sweep import read_grid
+    from infra.sweep.grid_file import read_grid
 
     (tmp_path / "grid.toml").write_text(updown("sweep", "--example").stdout)
     assert read_grid(tmp_path / "grid.toml").tried_count == 9
