@@ -11,31 +11,31 @@ from infra.sweep.player import ROOT
 from infra.sweep.stretches import Rows, lay_out
 
 GRID = """\
-seeds = [1, 2]
+seeds = [1]
 
 [grid]
 take_edge_bps = [100, 400]
-kelly_ratio = [0.2, 0.05]
+fair_weight_ratio = [0.35, 1.0]
 
 [blocks]
-windows = 1
+windows = 3
 
 [generated]
 market = "demo"
-windows = 2
+windows = 6
 seeds = [4]
 """
 
 
 def small_grid(text: str = GRID) -> Grid:
-    """Give the grid: four sets, two seeds."""
+    """Give the grid: four sets over two stretches."""
     import tomllib
 
     return grid_of(tomllib.loads(text), "grid.toml")
 
 
 def small_rows(home: Path, grid: Grid) -> list[Rows]:
-    """Give the rows of its stretches: each window by itself."""
+    """Give the rows of its stretches: three windows each."""
     return lay_out(grid, (), home, lambda done, total: None)
 
 

@@ -62,11 +62,11 @@ def sweep(
     sources = [*(over or ()), *(more or ())]
     hold_sources(sources)
     folder = out or Path("var/sweeps") / grid.stem
+    told = _grid(grid, cluster)
+    if not sources and not told.markets:
+        raise Misuse("nothing to sweep over; name recordings with --over, or a market under [generated]")
+    get_ready()
     with _one_line():
-        told = _grid(grid)
-        if not sources and not told.markets:
-            raise Misuse("nothing to sweep over; name recordings with --over, or a market under [generated]")
-        get_ready()
         swept = _swept(told, sources, folder, workers, cluster)
     if as_json:
         answer(_plain(swept, folder))
@@ -76,14 +76,22 @@ def sweep(
         raise typer.Exit(Exit.DOES_NOT_HOLD)
 
 
-def _grid(file: Path) -> "Grid":
-    from infra.sweep.sweep import read_grid
+def _grid(file: Path, cluster: str) -> "Grid":
+    """Read what was asked, before the core is compiled for it."""
+    from evals.sweep import GridRefused
+    from infra.sweep.cluster import ClusterRefused, hold_address
+    from infra.sweep.grid_file import read_grid
 
-    return read_grid(file)
+    try:
+        if cluster:
+            hold_address(cluster)
+        return read_grid(file)
+    except (GridRefused, ClusterRefused) as error:
+        raise Misuse(str(error)) from error
 
 
 def _swept(grid: "Grid", sources: list[Path], folder: Path, workers: int, cluster: str) -> "Swept":
-    from infra.sweep.cluster import hold_address, played_there
+    from infra.sweep.cluster import played_there
     from infra.sweep.local import cores, played_here
     from infra.sweep.stretches import lay_out
     from infra.sweep.sweep import alone
@@ -91,7 +99,6 @@ def _swept(grid: "Grid", sources: list[Path], folder: Path, workers: int, cluste
 
     player: Callable[..., Any] = partial(played_here, workers=workers or cores())
     if cluster:
-        hold_address(cluster)
         player = partial(played_there, address=cluster)
     with alone(folder):
         with progress("laying out recordings") as told:
@@ -107,14 +114,13 @@ def _swept(grid: "Grid", sources: list[Path], folder: Path, workers: int, cluste
 @contextmanager
 def _one_line() -> Iterator[None]:
     """Turn what only a sweep refuses into words for its operator."""
-    from evals.sweep import GridRefused
     from infra.sweep.cluster import ClusterRefused
     from infra.sweep.stretches import NothingToSweep
     from infra.sweep.sweep import SweepBusy, SweepForeign
 
     try:
         yield
-    except (GridRefused, NothingToSweep, ClusterRefused, SweepBusy, SweepForeign) as error:
+    except (NothingToSweep, ClusterRefused, SweepBusy, SweepForeign) as error:
         raise Misuse(str(error)) from error
 
 

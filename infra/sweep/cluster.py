@@ -5,6 +5,7 @@ machine (a tunnel's end may be), and others are reached by `tls://` with the cer
 """
 
 import ipaddress
+import socket
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from importlib import import_module
@@ -60,7 +61,9 @@ def played_there(requests: Iterable[dict[str, Any]], address: str) -> Iterator[t
     """
     hold_address(address)
     distributed: Any = import_module("distributed")  # untyped, and slow to import: only where it is used
+    told = urlsplit(address)
     try:
+        socket.create_connection((str(told.hostname), told.port or 0), ANSWER_S).close()
         client = distributed.Client(address, timeout=f"{ANSWER_S}s", set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         why = f"nobody answers ({type(error).__name__}); start one with `dask scheduler --host 127.0.0.1`"
@@ -87,7 +90,7 @@ def _play(client: Any, coming: Iterator[dict[str, Any]], most: int, address: str
 
     flying: dict[str, dict[str, Any]] = {}
     begun = [submitted(request) for request in islice(coming, most)]
-    done = distributed.as_completed(begun)
+    done = distributed.as_completed(begun, loop=client.loop)
     del begun
     for future in done:
         request = flying.pop(future.key)

@@ -70,12 +70,7 @@ def _crew(
                     yield request, done.result()
         suspects += flying.values()
     finally:
-        pool.shutdown(wait=not flying or broken, cancel_futures=True)
-        _end(pool, bool(flying) and not broken)
-
-
-def _end(pool: ProcessPoolExecutor, at_once: bool) -> None:
-    """End the processes of a crew that was left in the middle: nobody waits for what they still play."""
-    if at_once:
-        for process in list((pool._processes or {}).values()):
-            process.kill()
+        if flying and not broken:  # left in the middle: nobody waits for what they still play
+            for process in list((pool._processes or {}).values()):
+                process.kill()
+        pool.shutdown(cancel_futures=True)

@@ -5,7 +5,6 @@ done; `results.parquet`, `ranking.parquet` and `folds.parquet` are written at th
 """
 
 import os
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from evals.sweep import Cell, Grid, GridRefused, cells_of, grid_of
+from evals.sweep import Cell, Grid, cells_of
 from evals.sweep_folds import Folds, walk_forward
 from evals.sweep_ranking import Ranking, panel_of, ranking_of
 from infra.lock_file import LockTaken, take_lock
@@ -55,22 +54,6 @@ class Swept:
     """Sets of which a cell failed: they are not ranked and still count as tried."""
     ranking: Ranking
     folds: Folds
-
-
-def read_grid(file: Path) -> Grid:
-    """Read a grid file.
-
-    Raises:
-        GridRefused: it is not there, no TOML, or says what cannot be swept.
-        UnknownParameter, OutOfBounds: a name or a value that cannot be.
-    """
-    try:
-        told = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise GridRefused(f"{file}: no such file; `updown sweep --example` prints a grid to begin with") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise GridRefused(f"{file}: not TOML ({error}); `updown sweep --example` prints one") from error
-    return grid_of(told, str(file))
 
 
 def sweep(grid: Grid, rows: Sequence[Rows], folder: Path, player: Player, progress: Progress) -> Swept:

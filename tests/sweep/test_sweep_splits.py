@@ -61,10 +61,11 @@ def shuffled(requests: Any) -> Iterator[Any]:
 
 def test_the_results_say_something(alone: Path, grid: Grid) -> None:
     told = read_table(alone / "results.parquet")
-    assert len(told["cell"]) == len(grid.sets) * 2 * 2  # two stretches of one window each, two seeds
+    assert len(told["cell"]) == len(grid.sets) * 6  # windows
     assert set(told["failed"].tolist()) == {""}
     assert (told["forecasts_count"] > 0).all()
-    assert len(set(zip(told["set_id"].tolist(), told["profit_micros"].tolist(), strict=True))) > len(grid.sets)
+    made = [told["profit_micros"][told["set_id"] == at].sum() for at in range(len(grid.sets))]
+    assert len(set(made)) >= 3, made  # sets traded, and not all alike
 
 
 def test_two_processes_give_the_same_bytes(alone: Path, grid: Grid, rows: list[Rows], tmp_path: Path) -> None:
@@ -93,13 +94,13 @@ def test_a_sweep_that_was_killed_goes_on_where_it_was(alone: Path, grid: Grid, t
     child = subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     cells = tmp_path / "out" / "cells"
     try:
-        until(lambda: child.poll() is not None or len(list(cells.glob("*.parquet"))) >= 3)
+        until(lambda: child.poll() is not None or len(list(cells.glob("*.parquet"))) >= 2)
         assert child.poll() is None, child.communicate()[1].decode()
     finally:
         child.send_signal(signal.SIGKILL)
         child.communicate()
     done = len(list(cells.glob("*.parquet")))
-    assert 3 <= done < len(grid.sets) * 4
+    assert 2 <= done < len(grid.sets) * 2
     asked: list[str] = []
 
     def counted(requests: Any) -> Iterator[Any]:
