@@ -18,11 +18,11 @@ from real_parts import program
 
 from evals.generator import SPECS, generate
 from infra.journal.blocks import EntryKind
+from infra.journal.naming import journal_id
 from infra.journal.reader import Entry, entries
 from infra.journal.writer import Journal
 from infra.shell.session import LAYOUTS
 from infra.stack.postgres import Postgres, running_postgres
-from infra.store.naming import journal_id
 from infra.store.port import Batch
 from infra.store.rows import JournalRows
 from state.events import EVENT, Kind

@@ -10,23 +10,19 @@ brokers may have items that the journal does not, and another session of that jo
 next start then finds another message than its own and refuses.
 """
 
-import hashlib
-import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from infra.bus.messages import NOTHING, TITLE_SEQ, Message, Place
 from infra.bus.port import Bus, BusRefused, Full, Refused, State
 from infra.bus.sharing import Sharing
-from infra.journal.blocks import ROW_BYTES, Block, EntryKind, walk
-from infra.journal.errors import JournalMissing
-from infra.journal.reader import Entry, Reading, entries, read_title_of
-from infra.journal.segments import open_bytes, segments, title_bytes
-
-_ID_CHARS: Final = 16
+from infra.journal.blocks import ROW_BYTES, EntryKind
+from infra.journal.naming import journal_end
+from infra.journal.reader import Entry, Reading, read_title_of
+from infra.journal.segments import title_bytes
 
 Wait = Callable[[State], None]
 """Called while there is no room, with how publishing stands; sleeps a little, or raises to give up."""
@@ -37,13 +33,6 @@ class _Mark(NamedTuple):
 
     messages_count: int
     seq: int
-    seen_ns: int
-
-
-class End(NamedTuple):
-    """How far a journal is written."""
-
-    next_seq: int
     seen_ns: int
 
 
@@ -165,37 +154,6 @@ class Tee:
                 f"{where} has another message of journal {self.journal} at item {held.seq} than {self.folder}: it is "
                 f"of another journal, or of one that lost its end; name it anew with --journal-id"
             )
-
-
-def journal_id(folder: Path) -> str:
-    """Name a journal: sixteen hex digits over its title and its first entry.
-
-    Raises:
-        JournalMissing: nothing was written down yet.
-    """
-    begun = segments(folder)[0][1].stat().st_size > 0
-    title = read_title_of(folder) if begun else None
-    first = next(entries(folder, torn_ok=True), None) if begun else None
-    if title is None or first is None:
-        raise JournalMissing(f"{folder}: nothing was written down yet")
-    told = json.dumps([title.created_ns, title.code, title.layouts], sort_keys=True).encode()
-    return hashlib.sha256(told + first.data).hexdigest()[:_ID_CHARS]
-
-
-def journal_end(folder: Path) -> End:
-    """Say how far a journal is written, from its last segment alone."""
-    found = End(0, 0)
-    for _, path in reversed(segments(folder)):
-        for block in _blocks(path):
-            head = block.head
-            found = End(head.first_seq + head.items_count, head.last_seen_ns or found.seen_ns)
-        if found.seen_ns:
-            break
-    return found
-
-
-def _blocks(path: Path) -> Iterator[Block]:
-    yield from (found for found in walk(open_bytes(path)) if isinstance(found, Block))
 
 
 def items_of(entry: Entry) -> int:

@@ -12,8 +12,9 @@ from infra.bus.bookmark import Bookmark
 from infra.bus.cluster import Cluster
 from infra.bus.kafka import KafkaBus
 from infra.bus.port import BusAway, BusRefused, State
-from infra.bus.tee import Tee, Teed, journal_id
+from infra.bus.tee import Tee, Teed
 from infra.journal.errors import JournalMissing
+from infra.journal.naming import journal_id
 
 POLL_S: Final = 0.05
 """How often a growing journal is read on."""

@@ -17,7 +17,7 @@ from evals.proof import Figure, Proof
 from infra.bus.cluster import Cluster, partitions_of
 from infra.bus.kafka_reading import held
 from infra.bus.restoring import Restored, journals_held, restore
-from infra.bus.tee import journal_end
+from infra.journal.naming import journal_end
 from infra.proofs.demo_latency import EAGER
 from infra.proofs.rehearsals import Progress, RehearsalFailed, replayed
 from infra.stack.local import LocalStack, StackPlan, local_stack

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from infra.clock import monotonic_ns, now_ns
-from infra.journal.blocks import Block, walk
 from infra.journal.errors import JournalMissing
+from infra.journal.naming import journal_end, journal_id
 from infra.journal.reader import Reading
-from infra.journal.segments import open_bytes, segments
-from infra.store.naming import journal_id
 from infra.store.port import StoreAway, StoreBehind, TimeSeries
 from infra.store.rows import JournalRows
 from state.units import NS_PER_S
@@ -143,7 +141,8 @@ class Archiver:
         seconds = (monotonic_ns() - began_ns) / NS_PER_S
         rows = sum(self._rows.values())
         return Archived(
-            journal=journal, where=where, items=self._mark, lag_items=max(0, end_of(self.folder) - self._mark),
+            journal=journal, where=where, items=self._mark,
+            lag_items=max(0, journal_end(self.folder).next_seq - self._mark),
             rows=rows, rows_by_table=dict(sorted(self._rows.items())), bars=self._bars, seconds=round(seconds, 3),
             rows_per_s=round(rows / max(seconds, 1e-9)),
             written_rows_per_s=round(rows / max(self._write_ns / NS_PER_S, 1e-9)) if rows else 0,
@@ -241,16 +240,3 @@ class Archiver:
     @staticmethod
     def _passed(since_ns: int, span_s: float) -> bool:
         return monotonic_ns() - since_ns >= span_s * NS_PER_S
-
-
-def end_of(folder: Path) -> int:
-    """Give the item after the last one that a journal holds, from the heads of its blocks alone."""
-    for _, path in reversed(segments(folder)):
-        ends = [
-            found.head.first_seq + found.head.items_count
-            for found in walk(open_bytes(path))
-            if isinstance(found, Block) and found.head.items_count
-        ]
-        if ends:
-            return max(ends)
-    return 0

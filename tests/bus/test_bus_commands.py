@@ -14,8 +14,9 @@ from infra.bus.client_settings import client_settings
 from infra.bus.cluster import Cluster
 from infra.bus.messages import Topic
 from infra.bus.port import BusRefused
-from infra.bus.tee import Tee, journal_id
+from infra.bus.tee import Tee
 from infra.cli.app import app
+from infra.journal.naming import journal_id
 from infra.stack.program import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,7 +19,8 @@ from infra.bus.kafka import KafkaBus
 from infra.bus.kafka_reading import held
 from infra.bus.messages import TITLE, Message, Topic
 from infra.bus.port import BusAway
-from infra.bus.tee import Tee, journal_end
+from infra.bus.tee import Tee
+from infra.journal.naming import journal_end
 from infra.journal.writer import Journal
 
 pytestmark = pytest.mark.rehearsal

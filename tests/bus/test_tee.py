@@ -11,8 +11,9 @@ from infra.bus.messages import Message, Place, Topic
 from infra.bus.ordered import BusReading, Ordered
 from infra.bus.port import BusRefused, State
 from infra.bus.restoring import BusIncomplete, journals_held, restore
-from infra.bus.tee import Tee, journal_end, journal_id
+from infra.bus.tee import Tee
 from infra.journal.blocks import EntryKind
+from infra.journal.naming import journal_end, journal_id
 from infra.journal.reader import Entry, entries, read_title_of, verify
 from infra.journal.writer import Journal
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from store_journals import START_NS, assert_same, batches, prints, write_rows
 
+from infra.journal.naming import journal_id
 from infra.journal.writer import Journal
 from infra.shell.session import LAYOUTS
 from infra.store.archiving import Archiver, Pace
-from infra.store.naming import journal_id
 from infra.store.parquet_store import ParquetSeries
 from infra.store.port import StoreAway, StoreRefused
 from infra.store.postgres_store import PostgresSeries

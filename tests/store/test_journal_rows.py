@@ -9,9 +9,9 @@ from store_journals import START_NS, assert_same, batches, market_journal, short
 from traced_sessions import traded_session
 
 from infra.journal.blocks import EntryKind
+from infra.journal.naming import journal_id
 from infra.journal.reader import entries, read_events, read_mandates
 from infra.shell.core import COMMAND, MANDATE
-from infra.store.naming import journal_id
 from infra.store.rows import JournalRows
 from infra.store.schema import TABLES
 from state.events import EVENT, LAST_IN_FRAME, Kind, Side, Token
