@@ -17,10 +17,10 @@ export UV_LINK_MODE := copy
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo venue paper record realism generate test rehearse lint check fix bench prove evals backtest replay report graph step studio clean
+.PHONY: help setup demo stack-local venue paper record realism generate test rehearse lint check fix bench prove evals backtest replay report graph step studio clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## build .venv with the locked packages (needs Python 3.11 to 3.13 with venv; 3.12 is preferred)
 
@@ -46,6 +46,9 @@ demo: $(READY) ## the venue next door, the feeds and the desk, trading over real
 
 venue: $(READY) ## only the venue next door, for other people's clients; it prints its addresses
 	$(UPDOWN) venue $(ARGS)
+
+stack-local: $(READY) ## the demo as processes over Kafka, PostgreSQL and Redis of this machine, without containers
+	$(UPDOWN) stack $(ARGS)
 
 paper: $(READY) ## real feeds, the matching model as the venue: nothing is ever sent (needs the internet)
 	$(UPDOWN) paper $(ARGS)
