@@ -74,7 +74,12 @@ def test_a_tee_waits_for_brokers_that_are_gone_and_says_how_far_it_is_behind(tmp
     tee = Tee(folder, bus, {}, "test")
     waits: list[str] = []
     with stage.stalled(bus):
-        timer = threading.Timer(1.5, lambda: [stage.mock.up(broker) for broker in range(1, BROKERS + 1)])
+
+        def come_back() -> None:
+            for broker in range(1, BROKERS + 1):
+                stage.mock.up(broker)
+
+        timer = threading.Timer(1.5, come_back)
         timer.start()
 
         def wait(state: State) -> None:

@@ -104,6 +104,8 @@ def test_nothing_told_while_it_was_away_is_forgotten_but_what_newer_overtook(sta
     for cash in range(2, 50):
         desk.tell("glance", "cash", b"%d" % cash)
     gone = ear.hear(1.0)
+    while gone == Told("cash", b"1"):  # heard as the last value, and as news: who listens may hear a value twice
+        gone = ear.hear(1.0)
     assert isinstance(gone, Refused) and gone.why is Why.AWAY
     stage.server.start()
     until(lambda: ear.hear(0.2) == Told("cash", b"49"), "the screen is back")

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from store_journals import START_NS, assert_same, batches, prints, write_rows
 from infra.journal.naming import journal_id
 from infra.journal.writer import Journal
 from infra.shell.session import LAYOUTS
+from infra.stack.postgres import Postgres
 from infra.store.archiving import Archiver, Pace
 from infra.store.parquet_store import ParquetSeries
-from infra.store.port import StoreAway, StoreRefused
+from infra.store.port import StoreAway, StoreRefused, TimeSeries
 from infra.store.postgres_store import PostgresSeries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,27 +30,27 @@ ROWS = 220_000
 pytestmark = pytest.mark.rehearsal
 
 
-def _command(*words):
+def _command(*words: Any) -> list[str]:
     return [sys.executable, "-m", "infra", "archive", *map(str, words)]
 
 
-def _run(*words):
+def _run(*words: Any) -> Any:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(_command(*words), capture_output=True, text=True, env=env, cwd=ROOT, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture(scope="module")
-def long_journal(tmp_path_factory):
+def long_journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = prints([(at / 500, 60_000.0 + at % 700) for at in range(ROWS)])
     return write_rows(tmp_path_factory.mktemp("long") / "journal", rows)
 
 
-def _open(to):
+def _open(to: str) -> TimeSeries:
     return ParquetSeries(Path(to.removeprefix("parquet:")), reads_only=True) if "parquet" in to else PostgresSeries(to)
 
 
-def _assert_whole(to, folder):
+def _assert_whole(to: str, folder: Path) -> None:
     (whole,) = batches(folder)
     store = _open(to)
     assert store.watermark(whole.journal) == whole.next_seq
@@ -57,11 +59,11 @@ def _assert_whole(to, folder):
 
 
 @pytest.fixture(params=["parquet", "postgres"])
-def to(request, tmp_path):
+def to(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"parquet:{tmp_path / 'archive'}" if request.param == "parquet" else request.getfixturevalue("dsn")
 
 
-def test_archiving_twice_tells_its_rate_and_changes_nothing(long_journal, to):
+def test_archiving_twice_tells_its_rate_and_changes_nothing(long_journal: Path, to: str) -> None:
     code, out, err = _run("--journal", long_journal, "--to", to, "--once", "--json")
     told = json.loads(out)
     assert (code, told["rows"], told["lag_items"], told["rows_by_table"]) == (0, ROWS, 0, {"ticks": ROWS}), err
@@ -71,7 +73,7 @@ def test_archiving_twice_tells_its_rate_and_changes_nothing(long_journal, to):
     _assert_whole(to, long_journal)
 
 
-def test_a_writer_killed_on_the_way_goes_on_where_its_watermark_stands(long_journal, to):
+def test_a_writer_killed_on_the_way_goes_on_where_its_watermark_stands(long_journal: Path, to: str) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     journal = journal_id(long_journal)
     if "parquet" not in to:
@@ -93,7 +95,7 @@ def test_a_writer_killed_on_the_way_goes_on_where_its_watermark_stands(long_jour
     _assert_whole(to, long_journal)
 
 
-def _mark(to, journal):
+def _mark(to: str, journal: str) -> int:
     try:
         store = _open(to)
     except (StoreAway, StoreRefused):
@@ -103,17 +105,17 @@ def _mark(to, journal):
     return found
 
 
-def test_a_server_killed_on_the_way_loses_and_doubles_nothing(long_journal, postgres, dsn):
+def test_a_server_killed_on_the_way_loses_and_doubles_nothing(long_journal: Path, postgres: Postgres, dsn: str) -> None:
     said, events = [], threading.Event()
     killed = threading.Event()
 
-    def kill():
+    def kill() -> None:
         while not events.is_set() and _mark(dsn, journal_id(long_journal)) < 20_000:
             time.sleep(0.005)
         postgres.kill()
         killed.set()
 
-    def say(words):
+    def say(words: Any) -> None:
         said.append(words)
         if "is away" in words:
             killed.wait(20)
@@ -132,7 +134,7 @@ def test_a_server_killed_on_the_way_loses_and_doubles_nothing(long_journal, post
     _assert_whole(dsn, long_journal)
 
 
-def test_a_growing_journal_is_followed_to_its_end(tmp_path, to):
+def test_a_growing_journal_is_followed_to_its_end(tmp_path: Path, to: str) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     journal = Journal(tmp_path / "journal", created_ns=START_NS, code="tests", layouts=LAYOUTS)
     rows = prints([(at / 100, 60_000.0 + at) for at in range(5_000)])
@@ -152,7 +154,7 @@ def test_a_growing_journal_is_followed_to_its_end(tmp_path, to):
     _assert_whole(to, tmp_path / "journal")
 
 
-def test_a_store_that_stays_away_is_told_and_can_be_caught_up(tmp_path):
+def test_a_store_that_stays_away_is_told_and_can_be_caught_up(tmp_path: Path) -> None:
     folder = write_rows(tmp_path / "j", prints([(at, 60_000.0) for at in range(30)]))
     to = "postgresql://postgres@127.0.0.1:1/nothing"
     code, out, err = _run("--journal", folder, "--to", to, "--once", "--patience", "0.1", "--json")
@@ -170,7 +172,7 @@ def test_a_store_that_stays_away_is_told_and_can_be_caught_up(tmp_path):
         (("--to", "postgresql://a@h/x", "--branch", "blue"), "--branch: say plain or timescale"),
     ],
 )
-def test_a_wrong_word_is_one_line_and_exit_code_2(tmp_path, words, said):
+def test_a_wrong_word_is_one_line_and_exit_code_2(tmp_path: Path, words: Any, said: str) -> None:
     code, out, err = _run("--journal", tmp_path, *words, "--once")
     assert (code, out) == (2, "")
     assert said in err
@@ -178,7 +180,7 @@ def test_a_wrong_word_is_one_line_and_exit_code_2(tmp_path, words, said):
     assert len(err.splitlines()) == 1
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"x")
     with pytest.raises(StoreRefused, match="holds something else"):
         ParquetSeries(tmp_path)

@@ -1,6 +1,8 @@
 """Rows out of a journal: the same however it is cut, and what an independent reckoning says."""
 
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -20,7 +22,7 @@ from state.orders import Act
 BOOK = ("bid_bps", "bid_micros", "ask_bps", "ask_micros")
 
 
-def _event(kind, at_s, **columns):
+def _event(kind: int, at_s: float, **columns: Any) -> Any:
     row = np.zeros(1, EVENT)
     row["kind_code"], row["seen_ns"], row["at_ns"] = kind, START_NS + int(at_s * 1e9), START_NS
     for name, value in columns.items():
@@ -28,7 +30,7 @@ def _event(kind, at_s, **columns):
     return row
 
 
-def test_a_frame_of_both_books_becomes_two_tops_and_a_spread(tmp_path):
+def test_a_frame_of_both_books_becomes_two_tops_and_a_spread(tmp_path: Path) -> None:
     level = {"slot_id": 3, "kind_code": Kind.LEVEL_SET}
     rows = np.concatenate([
         _event(Kind.MARKET_LISTED, 0, slot_id=3, ref_id=1_795_000_200 * 10**9, span_s=300),
@@ -56,7 +58,7 @@ def test_a_frame_of_both_books_becomes_two_tops_and_a_spread(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_book_is_nothing_after_a_gap_until_its_next_snapshot(tmp_path):
+def test_a_book_is_nothing_after_a_gap_until_its_next_snapshot(tmp_path: Path) -> None:
     bid = {"slot_id": 1, "side_code": Side.BUY, "amount_micros": 4, "flags_mask": LAST_IN_FRAME}
     rows = np.concatenate([
         _event(Kind.LEVEL_SET, 0, price_bps=4000, **bid),
@@ -74,7 +76,7 @@ def test_a_book_is_nothing_after_a_gap_until_its_next_snapshot(tmp_path):
 
 @settings(max_examples=15)
 @given(st.lists(st.integers(1, 1_100), max_size=6), st.integers(0, 7_000), st.integers(100, 4_000))
-def test_rows_do_not_depend_on_how_a_journal_is_cut(at, from_seq, rows_most):
+def test_rows_do_not_depend_on_how_a_journal_is_cut(at: Any, from_seq: int, rows_most: int) -> None:
     folder = short_journal()
     (whole,) = batches(folder)
     made, pieces = JournalRows(journal_id(folder), from_seq), []
@@ -93,17 +95,19 @@ def test_rows_do_not_depend_on_how_a_journal_is_cut(at, from_seq, rows_most):
         assert_same(_ordered(put), _ordered(wanted[name]))
 
 
-def _ordered(columns):
+def _ordered(columns: Any) -> Any:
     order = np.lexsort((columns["part_id"], columns["seq"]))
     return {name: values[order] for name, values in columns.items()}
 
 
-def test_tops_are_those_of_books_rebuilt_one_row_at_a_time():
+def test_tops_are_those_of_books_rebuilt_one_row_at_a_time() -> None:
     (batch,) = batches(market_journal())
     tops = batch.tables["books_top"]
     told = {(int(seq), int(token)): row for row, (seq, token) in
             enumerate(zip(tops["seq"], tops["token_code"], strict=True))}  # fmt: skip
-    books, last, held = {}, {}, 0
+    books: dict[Any, Any] = {}
+    last: dict[Any, Any] = {}
+    held = 0
     first = 1  # after the note
     for rows in read_events(market_journal()):
         for seq, row in enumerate(rows, first):
@@ -130,7 +134,7 @@ def test_tops_are_those_of_books_rebuilt_one_row_at_a_time():
     assert held == len(tops["seq"]) > 1_000
 
 
-def test_a_session_gives_its_decisions_orders_and_fills():
+def test_a_session_gives_its_decisions_orders_and_fills() -> None:
     folder = traded_session()
     (batch,) = batches(folder)
     mandates = read_mandates(folder, MANDATE)
@@ -154,7 +158,7 @@ def test_a_session_gives_its_decisions_orders_and_fills():
     assert all(name.startswith("btc-updown-5m-") for name in params)
 
 
-def test_every_row_of_a_table_has_a_place_of_its_own():
+def test_every_row_of_a_table_has_a_place_of_its_own() -> None:
     for folder in (market_journal(), traded_session()):
         (batch,) = batches(folder)
         assert {table.name for table in TABLES} >= set(batch.tables)

@@ -1,13 +1,15 @@
 """What a database of ours is kept like: migrations, partitions, old rows dropped, and what is refused."""
 
 import threading
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from store_journals import START_NS, as_bars, batches, prints, reckoned_bars, write_rows
 
 from infra.store.database import Probe, choose, connect, place_of
-from infra.store.port import StoreAway, StoreRefused
+from infra.store.port import Batch, StoreAway, StoreRefused
 from infra.store.postgres_store import PostgresSeries
 from infra.store.statements import Branch, day_of, partition_name
 from state.units import NS_PER_S
@@ -16,19 +18,19 @@ DAY_S = 86_400
 NOW_NS = START_NS + 10 * DAY_S * NS_PER_S
 
 
-def _partitions(dsn, table="ticks"):
+def _partitions(dsn: str, table: str = "ticks") -> Any:
     query = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass ORDER BY 1"
     with connect(dsn) as link:
         return [row[0] for row in link.execute(query, (table,))]
 
 
-def _days_of_prints(folder, days, code="tests"):
+def _days_of_prints(folder: Path, days: Any, code: str = "tests") -> Batch:
     rows = prints([(day * DAY_S + second, 60_000.0 + second) for day in days for second in range(90)])
     (batch,) = batches(write_rows(folder, rows, code))
     return batch
 
 
-def test_old_rows_of_the_market_go_and_their_bars_stay(dsn, tmp_path):
+def test_old_rows_of_the_market_go_and_their_bars_stay(dsn: str, tmp_path: Path) -> None:
     store = PostgresSeries(dsn)
     batch = _days_of_prints(tmp_path / "j", range(5))
     store.write(batch)
@@ -46,7 +48,7 @@ def test_old_rows_of_the_market_go_and_their_bars_stay(dsn, tmp_path):
     store.close()
 
 
-def test_rows_from_behind_the_horizon_do_not_spoil_bars_that_stand(dsn, tmp_path):
+def test_rows_from_behind_the_horizon_do_not_spoil_bars_that_stand(dsn: str, tmp_path: Path) -> None:
     store = PostgresSeries(dsn)
     batch = _days_of_prints(tmp_path / "j", range(3))
     store.write(batch)
@@ -62,7 +64,7 @@ def test_rows_from_behind_the_horizon_do_not_spoil_bars_that_stand(dsn, tmp_path
     store.close()
 
 
-def _renamed(late, before):
+def _renamed(late: Any, before: Any) -> Any:
     """Give a batch as the next one of another journal."""
     from infra.store.port import Batch, texts
 
@@ -73,7 +75,7 @@ def _renamed(late, before):
     return Batch(journal=before.journal, first_seq=before.next_seq, next_seq=20_000, tables=tables)
 
 
-def test_a_drop_that_was_cut_short_is_finished_by_the_next_round(dsn, tmp_path):
+def test_a_drop_that_was_cut_short_is_finished_by_the_next_round(dsn: str, tmp_path: Path) -> None:
     store = PostgresSeries(dsn)
     store.write(_days_of_prints(tmp_path / "j", range(2)))
     store.upkeep(NOW_NS)
@@ -86,7 +88,7 @@ def test_a_drop_that_was_cut_short_is_finished_by_the_next_round(dsn, tmp_path):
     store.close()
 
 
-def test_a_day_that_another_dropped_is_made_again(dsn, tmp_path):
+def test_a_day_that_another_dropped_is_made_again(dsn: str, tmp_path: Path) -> None:
     store = PostgresSeries(dsn)
     first, *rest = batches(write_rows(tmp_path / "j", prints([(s, 60_000.0) for s in range(100)])), 50)
     store.write(first)
@@ -96,7 +98,7 @@ def test_a_day_that_another_dropped_is_made_again(dsn, tmp_path):
     store.close()
 
 
-def test_partitions_are_made_before_they_are_needed(dsn):
+def test_partitions_are_made_before_they_are_needed(dsn: str) -> None:
     store = PostgresSeries(dsn)
     assert store.upkeep(NOW_NS).made_count == 4
     today = day_of(NOW_NS)
@@ -105,10 +107,10 @@ def test_partitions_are_made_before_they_are_needed(dsn):
     store.close()
 
 
-def test_two_that_start_at_once_make_the_tables_once(dsn):
+def test_two_that_start_at_once_make_the_tables_once(dsn: str) -> None:
     opened, failed = [], []
 
-    def start():
+    def start() -> None:
         try:
             opened.append(PostgresSeries(dsn))
         except (StoreAway, StoreRefused, psycopg.Error) as error:
@@ -127,7 +129,7 @@ def test_two_that_start_at_once_make_the_tables_once(dsn):
         store.close()
 
 
-def test_a_database_newer_than_this_program_is_refused(dsn):
+def test_a_database_newer_than_this_program_is_refused(dsn: str) -> None:
     PostgresSeries(dsn).close()
     with connect(dsn) as link:
         link.execute("INSERT INTO migrations VALUES (99, 'plain')")
@@ -135,7 +137,7 @@ def test_a_database_newer_than_this_program_is_refused(dsn):
         PostgresSeries(dsn)
 
 
-def test_a_branch_is_never_switched_in_silence(dsn):
+def test_a_branch_is_never_switched_in_silence(dsn: str) -> None:
     PostgresSeries(dsn).close()
     with pytest.raises(StoreRefused, match="TimescaleDB with continuous aggregates is not there"):
         PostgresSeries(dsn, Branch.TIMESCALE)
@@ -158,7 +160,7 @@ def test_a_branch_is_never_switched_in_silence(dsn):
         (Probe(170_000, "", False, Branch.TIMESCALE, 1), None, "made with TimescaleDB, which is not loaded here"),
     ],
 )
-def test_the_branch_is_what_the_tables_were_made_as(found, wanted, chosen):
+def test_the_branch_is_what_the_tables_were_made_as(found: Any, wanted: Any, chosen: Any) -> None:
     if isinstance(chosen, Branch):
         assert choose(found, "db", wanted) is chosen
         return
@@ -166,7 +168,7 @@ def test_the_branch_is_what_the_tables_were_made_as(found, wanted, chosen):
         choose(found, "db", wanted)
 
 
-def test_a_password_has_no_place_in_an_address():
+def test_a_password_has_no_place_in_an_address() -> None:
     for address in ("postgresql://me:hunter2@db:5/x", "postgresql://me@db/x?password=hunter2"):
         with pytest.raises(StoreRefused) as refused:
             place_of(address)
@@ -175,7 +177,7 @@ def test_a_password_has_no_place_in_an_address():
     assert place_of("postgresql://me@db:5/x") == "db:5/x"
 
 
-def test_the_schema_says_what_its_columns_hold(dsn):
+def test_the_schema_says_what_its_columns_hold(dsn: str) -> None:
     PostgresSeries(dsn).close()
     with psycopg.connect(dsn) as link:
         row = link.execute("SELECT obj_description('updown.ticks'::regclass)").fetchone()

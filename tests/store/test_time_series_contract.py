@@ -1,5 +1,8 @@
 """One contract for every branch of the time series: the same rows in, the same answers out."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import psycopg
 import pytest
@@ -17,7 +20,7 @@ from store_journals import (
 from traced_sessions import traded_session
 
 from infra.store.parquet_store import ParquetSeries
-from infra.store.port import Span, StoreBehind
+from infra.store.port import Span, StoreBehind, TimeSeries
 from infra.store.postgres_store import PostgresSeries
 from infra.store.schema import BY_NAME, ROLLUPS, TABLES
 from infra.store.statements import SCHEMA, Branch
@@ -27,8 +30,9 @@ BRANCHES = ("parquet", "plain", "timescale")
 
 
 @pytest.fixture(params=BRANCHES)
-def store(request, tmp_path):
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TimeSeries]:
     """Give an empty store of each branch."""
+    opened: TimeSeries
     if request.param == "parquet":
         opened = ParquetSeries(tmp_path / "archive")
     elif request.param == "plain":
@@ -42,7 +46,7 @@ def store(request, tmp_path):
     opened.close()
 
 
-def test_what_is_written_is_read_back_to_the_last_bit(store):
+def test_what_is_written_is_read_back_to_the_last_bit(store: TimeSeries) -> None:
     for folder in (traded_session(), market_journal()):
         (whole,) = batches(folder)
         for batch in batches(folder, 15_000):
@@ -57,7 +61,7 @@ def test_what_is_written_is_read_back_to_the_last_bit(store):
             assert_same(found, {name: wanted[name][order] for name in found})
 
 
-def test_a_second_writing_changes_nothing_and_an_overlap_is_cut(store, tmp_path):
+def test_a_second_writing_changes_nothing_and_an_overlap_is_cut(store: TimeSeries, tmp_path: Path) -> None:
     folder = write_rows(tmp_path / "j", prints([(second, 60_000.0 + second) for second in range(200)]))
     (whole,) = batches(folder)
     first, *rest = batches(folder, 50)
@@ -68,7 +72,7 @@ def test_a_second_writing_changes_nothing_and_an_overlap_is_cut(store, tmp_path)
     assert store.rows("ticks")["seq"].tolist() == whole.tables["ticks"]["seq"].tolist()
 
 
-def test_a_hole_is_refused(store, tmp_path):
+def test_a_hole_is_refused(store: TimeSeries, tmp_path: Path) -> None:
     folder = write_rows(tmp_path / "j", prints([(second, 60_000.0) for second in range(90)]))
     (whole,) = batches(folder)
     with pytest.raises(StoreBehind, match="up to item 0, not 40"):
@@ -77,7 +81,7 @@ def test_a_hole_is_refused(store, tmp_path):
     assert store.write(whole) == 90
 
 
-def test_bars_are_those_reckoned_row_by_row(store):
+def test_bars_are_those_reckoned_row_by_row(store: TimeSeries) -> None:
     (whole,) = batches(market_journal())
     for batch in batches(market_journal(), 20_000):
         store.write(batch)
@@ -87,7 +91,7 @@ def test_bars_are_those_reckoned_row_by_row(store):
         assert as_bars(store.bars(rollup.name)) == wanted != {}
 
 
-def test_rows_and_bars_of_a_stretch_of_time(store, tmp_path):
+def test_rows_and_bars_of_a_stretch_of_time(store: TimeSeries, tmp_path: Path) -> None:
     folder = write_rows(tmp_path / "j", prints([(second / 2, 60_000.0 + second) for second in range(100)]))
     store.write(batches(folder)[0])
     store.upkeep(START_NS)
@@ -99,7 +103,7 @@ def test_rows_and_bars_of_a_stretch_of_time(store, tmp_path):
     ]  # fmt: skip
 
 
-def test_late_rows_change_the_bars_that_they_belong_to(store, tmp_path):
+def test_late_rows_change_the_bars_that_they_belong_to(store: TimeSeries, tmp_path: Path) -> None:
     early = [(second, 60_000.0 + second) for second in range(180)]
     late = [(30.5, 59_000.0), (95.0, 61_000.0), (400.0, 60_500.0)]
     folder = write_rows(tmp_path / "j", prints(early + late))
@@ -116,7 +120,7 @@ def test_late_rows_change_the_bars_that_they_belong_to(store, tmp_path):
     assert 59_000.0 in store.bars("ohlc_1m")["low"]
 
 
-def test_two_recordings_of_one_market_stay_two(store, tmp_path):
+def test_two_recordings_of_one_market_stay_two(store: TimeSeries, tmp_path: Path) -> None:
     rows = prints([(0.0, 60_000.0), (0.5, 60_001.0)])
     names = []
     for code in ("one", "two"):
@@ -129,7 +133,7 @@ def test_two_recordings_of_one_market_stay_two(store, tmp_path):
     assert store.bars("ohlc_1s", journal=names[0])["amount_micros"].tolist() == [10]
 
 
-def test_an_empty_store_answers_with_nothing(store):
+def test_an_empty_store_answers_with_nothing(store: TimeSeries) -> None:
     assert store.watermark("nobody") == 0
     assert all(len(store.rows(table.name)["seq"]) == 0 for table in TABLES)
     assert all(len(store.bars(rollup.name)["journal"]) == 0 for rollup in ROLLUPS)

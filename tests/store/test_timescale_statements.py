@@ -1,5 +1,7 @@
 """Every statement that either branch can send, read by PostgreSQL's own grammar."""
 
+from typing import Any
+
 import pglast
 import pytest
 
@@ -8,7 +10,7 @@ from infra.store.schema import ROLLUPS, TABLES
 from infra.store.statements import Branch
 
 
-def _all(branch):
+def _all(branch: Branch) -> Any:
     yield from statements.BOOKKEEPING
     for migration in statements.migrations(branch):
         yield from migration
@@ -36,14 +38,14 @@ def _all(branch):
         yield from (statements.drop_chunks(table.name), statements.old_chunks(table.name))
 
 
-def _as_sent(statement):
+def _as_sent(statement: str) -> str:
     for number in range(1, statement.count("%s") + 1):
         statement = statement.replace("%s", f"${number}", 1)
     return statement.replace("%%", "%")
 
 
 @pytest.mark.parametrize("branch", list(Branch))
-def test_postgresql_can_read_every_statement(branch):
+def test_postgresql_can_read_every_statement(branch: Branch) -> None:
     sent = [_as_sent(statement) for statement in _all(branch)]
     for statement in sent:
         (parsed,) = pglast.parse_sql(statement)
@@ -55,12 +57,12 @@ def test_postgresql_can_read_every_statement(branch):
         assert words.count(call) == (count if branch is Branch.TIMESCALE else 0)
 
 
-def test_a_broken_statement_is_caught():
+def test_a_broken_statement_is_caught() -> None:
     with pytest.raises(pglast.parser.ParseError):
         pglast.parse_sql(statements.migrations(Branch.TIMESCALE)[0][2].replace("CREATE TABLE", "CREATE TABEL"))
 
 
-def test_both_branches_reckon_bars_by_the_same_words():
+def test_both_branches_reckon_bars_by_the_same_words() -> None:
     plain, timescale = (
         [_reckoning(statement) for statement in made]
         for made in (
@@ -72,6 +74,6 @@ def test_both_branches_reckon_bars_by_the_same_words():
     assert len(plain) == 4
 
 
-def _reckoning(statement):
+def _reckoning(statement: str) -> Any:
     """Give the columns that a bar is made of, without how its time is cut."""
     return statement.split(" AS bucket, ")[1].split(" FROM ")[0]
