@@ -204,7 +204,9 @@ class Retuning:
         self._waiting = None
         verdict = self._judge(asked.before, {name: after for name, (_, after) in asked.changes.items()})
         if isinstance(verdict, Refused):
-            request = Request(nonce="", receipt=asked.receipt, before=asked.before, changes={}, why=asked.why)
+            request = Request(
+                nonce="", receipt=asked.receipt, before=asked.before, changes={}, why=asked.why, undoes=asked.undoes
+            )
             self._refuse(verdict, request, asked.changes)
             return
         if self.gate is not None:

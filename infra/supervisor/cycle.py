@@ -29,14 +29,14 @@ from infra.lock_file import take_lock
 from infra.private_files import is_running
 from infra.runs import RunDamaged, RunMissing
 from infra.shell.kill import leave_kill_file
-from infra.shell.params_request import ChangeRefused, ask_change
+from infra.shell.params_request import NO_ANSWER, ChangeRefused, ask_change
 from infra.supervisor.frozen import NothingToRehearse, freeze_all
 from infra.supervisor.marks import begun, begun_names, mark, unmark
 from infra.supervisor.observe import digest_of
 from infra.supervisor.receipts import Receipt, append_receipt, half_done, read_receipts
 from infra.supervisor.rehearsal import Rehearsal, RehearsalFailed
 from infra.supervisor.search import TUNABLES, search
-from infra.supervisor.watch import follow_promotions, name_of, settle_half_done
+from infra.supervisor.watch import follow_promotions, name_of, news_in, settle_half_done
 from infra.traces.aside import Step, aside_tree
 from infra.traces.runs import Tree
 from state.params import Change, default_params, params_hash
@@ -314,7 +314,9 @@ class Supervisor:
                 changes={step: after for step, (_, after) in checked["changes"].items()},
             )  # fmt: skip
         except ChangeRefused as error:
-            return {"taken": False, "words": str(error), "code": error.code}
+            heard = error.code == NO_ANSWER and any(each.receipt == name for each in news_in(self.journal))
+            words = f"{error}; it tells of the request" if heard else str(error)
+            return {"taken": heard, "words": words, "code": error.code}
         return {"taken": True, "words": told.words, "due_ns": told.due_ns, "after": told.after}
 
     async def _watch(self, _: Plain) -> Plain:
@@ -350,8 +352,11 @@ class Supervisor:
     def _end_the_dead(self) -> None:
         """Write receipts for cycles that were begun, wait for nobody, and were killed before they meant to apply."""
         intended = {receipt.cycle for receipt in half_done(self.receipts)}
+        done = {receipt.cycle for receipt in self.receipts if receipt.kind == "done"}
         for name in begun_names(self.folder):
-            if name in intended:
+            if name in done:  # killed between its receipt and this
+                unmark(self.folder, name)
+            if name in intended | done:
                 continue
             told = {"journal": begun(self.folder, name).get("journal", ""), "failed": "it was killed on its way"}
             append_receipt(self.folder / RECEIPTS, name, "done", told)

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from evals.promotion import LiveWindow, Promise, Ruling, keep
+from infra.journal.folder import writer_of
 from infra.journal.reader import read_notes
 from infra.journal.segments import is_journal
+from infra.private_files import is_running
 from infra.shell.kill import KILL_FILE
 from infra.shell.params_request import (
     CHANGED,
+    REQUEST_FILE,
     ChangeRefused,
     News,
     ask_change,
@@ -24,12 +27,15 @@ from infra.shell.params_request import (
     undo_of,
     waiting_of,
 )
+from infra.supervisor.marks import unmark
 from infra.supervisor.receipts import Receipt, append_receipt, half_done, read_receipts
 from state.params import params_hash
 from state.units import NS_PER_S
 
 Plain = dict[str, Any]
 
+TRIES_MOST: Final = 3
+"""Times that one promotion's roll-back is asked for."""
 WATCHED_MOST: Final = 48
 """Windows that a promotion is watched for: four hours."""
 
@@ -47,7 +53,7 @@ def news_in(journal: Path) -> list[News]:
 def settle_half_done(file: Path, journal: Path) -> list[Receipt]:
     """Write the end of cycles that a crash cut short after they had meant to apply; the journal says what became.
 
-    A request that still waits for its boundary is left as it is: nobody knows yet.
+    A request that still waits for its boundary, or to be heard, is left as it is: nobody knows yet.
 
     Raises:
         ReceiptsDamaged: their chain is broken.
@@ -58,6 +64,8 @@ def settle_half_done(file: Path, journal: Path) -> list[Receipt]:
         if receipt.told.get("journal") != name_of(journal):
             continue
         if waiting is not None and waiting.receipt == receipt.cycle:
+            continue
+        if _may_be_heard(journal):
             continue
         if receipt.told["checked"]["halt"]:
             made = (journal / KILL_FILE).exists()
@@ -70,17 +78,29 @@ def settle_half_done(file: Path, journal: Path) -> list[Receipt]:
             "failed": "the supervisor ended between its intention and this receipt",
         }
         found.append(append_receipt(file, receipt.cycle, "done", told))
+        unmark(file.parent, receipt.cycle)
     return found
+
+
+def _may_be_heard(journal: Path) -> bool:
+    """Say whether a request lies there that a session may take up at any moment."""
+    pid = writer_of(journal)
+    return (journal / REQUEST_FILE).exists() and pid is not None and is_running(pid)
 
 
 async def follow_promotions(file: Path, journal: Path) -> list[Receipt]:
     """Hold every promotion that is in force against its promise, and roll back what breaks it; gives new receipts.
+
+    What the session refuses is asked for again at the next cycle, `TRIES_MOST` times in all; then it is a person's.
 
     Raises:
         ReceiptsDamaged: their chain is broken.
     """
     written: list[Receipt] = []
     for receipt in standing(read_receipts(file), journal):
+        tries = 1 + sum(each.told.get("watches") == receipt.cycle for each in read_receipts(file))
+        if tries > TRIES_MOST:
+            continue
         live = live_windows(journal, receipt.cycle)
         if not live:
             continue
@@ -99,7 +119,10 @@ async def follow_promotions(file: Path, journal: Path) -> list[Receipt]:
                 "windows": len(live),
             },
             "rolled_back": await roll_back(journal, receipt.cycle, name),
+            "try": tries,
         }
+        if tries == TRIES_MOST:
+            told["last_try"] = f"not asked again: `updown proposals roll-back {receipt.cycle}` is left to a person"
         written.append(append_receipt(file, name, "done", told))
     return written
 

@@ -3,37 +3,24 @@
 import asyncio
 import json
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from demo_lives import CASH_MICROS, EAGER, SPEED, Lives
 
 from infra.journal.reader import read_events, read_notes
-from infra.proofs.demo_latency import EAGER as TAKES
-from infra.settings import read_params
-from infra.shell.face import Face
-from infra.shell.live import Plan, live
-from infra.shell.next_door import place_of
 from infra.shell.params_request import CHANGED, ChangeRefused, ask_change, params_of, read_news
 from infra.shell.session import play_session
-from infra.terminal.glance import Mode
 from infra.venue_next_door.markets import generated_market
 from infra.venue_next_door.server import VenueServer
-from infra.venues.credentials import throwaway_key
 from state.events import Kind
 from state.params import params_hash
-from state.units import MICROS, NS_PER_S
-from tools.retuning import Retune
+from state.units import NS_PER_S
 
 pytestmark = pytest.mark.rehearsal
 
-SPEED = 20.0
-CASH_MICROS = 100_000 * MICROS
-EAGER = read_params(
-    None, (*TAKES, "may_quote_count=1", "quote_edge_bps=10", "keep_edge_bps=0", "position_micros=100000000")
-)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -45,49 +32,6 @@ async def updown(*words: str) -> dict[str, Any]:
     out, _ = await process.communicate()
     told: dict[str, Any] = json.loads(out)
     return told
-
-
-class Lives:
-    """A demo that is begun, cut off as a crash would, and begun again on the same venue."""
-
-    def __init__(self, server: VenueServer, folder: Path) -> None:
-        self.server, self.folder, self.key = server, folder, throwaway_key()
-        self.face = Face(Mode())
-        self.task: asyncio.Task[None] | None = None
-
-    def begin(self) -> None:
-        place = place_of(self.server.file(), self.key, "made up")
-        self.face = Face(Mode(name="demo", speed_ratio=SPEED, journal=str(self.folder)))
-        plan = Plan(
-            mode="demo", addresses=place.addresses, clock=place.clock, folder=self.folder, params=EAGER,
-            cash_micros=CASH_MICROS, code="tests", key=place.key, wallet=place.wallet, seconds=150.0,
-            retune=Retune.ANY,
-        )  # fmt: skip
-        self.task = asyncio.create_task(live(plan, self.face))
-
-    async def until(self, come: Any) -> None:
-        assert self.task is not None
-        while not come():
-            if self.task.done():
-                self.task.result()
-                raise AssertionError("it ended before that came")
-            await asyncio.sleep(0.02)
-
-    async def end(self) -> None:
-        assert self.task is not None
-        self.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self.task
-
-    def mandates(self) -> int:
-        return self.face.shell.counts.mandates if self.face.shell is not None else 0
-
-    def noted(self) -> int:
-        """Count the changes that can be read in the journal, which is a moment behind the session."""
-        return sum(each.what == CHANGED for each in read_news(self.folder))
-
-    def changes(self) -> int:
-        return self.face.retuning.changes_count if self.face.retuning is not None else 0
 
 
 def test_a_demo_is_changed_twice_once_over_a_restart_and_replays_to_the_byte(tmp_path: Path) -> None:

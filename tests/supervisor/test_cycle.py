@@ -183,8 +183,13 @@ def intended(desk: Desk, journal: Path, **more: Any) -> None:
 
 def test_a_crash_between_intention_and_receipt_is_found_and_said(tmp_path: Path, rehearsals: Path) -> None:
     desk = Desk(tmp_path / "s", rehearsals)
+    mark(desk.home, "cycle-1", str(small_run()), None)  # as a cycle does that is killed there
     intended(desk, small_run())
     assert desk.do().cycle == "cycle-2"
+    kept = read_receipts(desk.home / RECEIPTS)
+    assert [(each.cycle, each.kind) for each in kept] == [
+        ("cycle-1", "intended"), ("cycle-1", "done"), ("cycle-2", "done")
+    ]  # fmt: skip
     found = desk.receipts[1]
     assert found["applied"] == {"taken": False, "words": "found after a crash: the session made no change for it"}
     assert "rehearsed" in found, "what was promised goes with it"
