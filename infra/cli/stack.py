@@ -13,7 +13,7 @@ from infra.cli.speech import AsJson, answer, note, say
 if TYPE_CHECKING:
     from infra.stack.local import LocalStack
 
-TOLD_S = 10.0
+TOLD_S = 30.0
 
 
 def stack(
@@ -63,9 +63,11 @@ def stack(
 def _addresses(running: "LocalStack") -> list[str]:
     limit = time.monotonic() + TOLD_S
     metrics = running.processes["metrics"]
-    while not metrics.said.read_text() and time.monotonic() < limit:
+    while not metrics.said.read_text() and not metrics.is_over and time.monotonic() < limit:
         time.sleep(0.1)
-    shown = metrics.told()["metrics"] if metrics.said.read_text() else "(not yet up)"
+    shown = metrics.told().get("metrics") if metrics.said.read_text() else None
+    if not shown:
+        shown = f"not up: {metrics.last_words}" if metrics.is_over else f"still starting, see {metrics.said}"
     return [
         f"Kafka {running.kafka.bootstrap}, PostgreSQL {running.postgres.dsn()}, Redis {running.redis.url}",
         f"metrics {shown}, journal {running.journal}; Ctrl-C ends it",

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from infra.fast_state.settings import URL_VARIABLE
+from infra.journal.naming import journal_end
+from infra.journal.segments import is_journal
 from infra.stack.kafka import Kafka
 from infra.stack.postgres import Postgres
 from infra.stack.processes import Process, ProcessFailed
@@ -120,8 +122,13 @@ class LocalStack:
             if venue.is_over or time.monotonic() > limit:
                 raise ProcessFailed(f"the venue did not come up: {venue.last_words}")
             time.sleep(POLL_S)
-        for name in ("desk", "tee", "archive", "metrics"):
+        for name in ("desk", "tee", "archive"):
             self.processes[name].start()
+        while not (is_journal(self.journal) and journal_end(self.journal).next_seq):
+            if self.desk.is_over or time.monotonic() > limit:
+                raise ProcessFailed(f"the desk did not begin: {self.desk.last_words}")
+            time.sleep(POLL_S)
+        self.processes["metrics"].start()
 
     def finish(self) -> None:
         """Let those beside the desk take what it left them, once it has ended, and end."""
