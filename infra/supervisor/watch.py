@@ -65,7 +65,7 @@ def settle_half_done(file: Path, journal: Path) -> list[Receipt]:
             continue
         if waiting is not None and waiting.receipt == receipt.cycle:
             continue
-        if _may_be_heard(journal):
+        if not receipt.told["checked"]["halt"] and _may_be_heard(journal):
             continue
         if receipt.told["checked"]["halt"]:
             made = (journal / KILL_FILE).exists()

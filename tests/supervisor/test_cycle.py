@@ -11,7 +11,7 @@ import pytest
 from small_run import small_run
 from traced_sessions import traded_session
 
-from evals.promotion import Because, Ruling, Verdict
+from evals.promotion import Because, LiveWindow, Ruling, Verdict
 from infra.language_model.budget import Budget
 from infra.language_model.client import LanguageModel
 from infra.language_model.settings import ModelSettings
@@ -19,9 +19,11 @@ from infra.lock_file import LockTaken, take_lock
 from infra.model_next_door.script import Fault, Say, Script, lines
 from infra.model_next_door.server import ModelNextDoor
 from infra.shell.kill import KILL_FILE
+from infra.shell.params_request import REQUEST_FILE
 from infra.supervisor.cycle import LOCK, RECEIPTS, Ended, Supervisor, Waiting
 from infra.supervisor.marks import mark
 from infra.supervisor.receipts import ReceiptsDamaged, append_receipt, read_receipts
+from infra.supervisor.watch import follow_promotions, settle_half_done
 from infra.venues.credentials import Secret
 
 pytestmark = pytest.mark.rehearsal
@@ -193,6 +195,36 @@ def test_a_crash_between_intention_and_receipt_is_found_and_said(tmp_path: Path,
     found = desk.receipts[1]
     assert found["applied"] == {"taken": False, "words": "found after a crash: the session made no change for it"}
     assert "rehearsed" in found, "what was promised goes with it"
+
+
+def test_while_the_request_may_still_be_heard_nobody_says_what_became_of_it(tmp_path: Path, rehearsals: Path) -> None:
+    journal = tmp_path / "journal"
+    shutil.copytree(traded_session(), journal)
+    desk = Desk(tmp_path / "s", rehearsals, journal=journal)
+    intended(desk, journal)
+    (journal / REQUEST_FILE).write_text("{}")
+    (journal / "lock").write_text(f"process {os.getpid()}\n")  # the session lives
+    assert settle_half_done(desk.home / RECEIPTS, journal) == []
+    (journal / REQUEST_FILE).unlink()
+    (found,) = settle_half_done(desk.home / RECEIPTS, journal)
+    assert found.told["applied"] == {"taken": False, "words": "found after a crash: the session made no change for it"}
+
+
+def test_a_roll_back_that_is_refused_is_asked_for_three_times_and_left_to_a_person(
+    tmp_path: Path, rehearsals: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path / "s", rehearsals, journal=tmp_path / "nobody")
+    promoted = append_receipt(desk.home / RECEIPTS, "cycle-1", "done", {
+        "rehearsed": {"promise": {"mean_micros": 0.0, "sd_micros": 1.0, "windows_count": 10, "bound_micros": 1.0}},
+    })  # fmt: skip
+    lost = LiveWindow(open_s=0, live_micros=-5e6, replayed_micros=-5e6)
+    monkeypatch.setattr("infra.supervisor.watch.standing", lambda *_: [promoted])  # the session never takes it back
+    monkeypatch.setattr("infra.supervisor.watch.live_windows", lambda *_: [lost])
+    written = [asyncio.run(follow_promotions(desk.home / RECEIPTS, desk.journal)) for _ in range(5)]
+    assert [len(each) for each in written] == [1, 1, 1, 0, 0]
+    told = [each.told for (each,) in written[:3]]
+    assert [each["try"] for each in told] == [1, 2, 3] and not any(each["rolled_back"]["taken"] for each in told)
+    assert ["last_try" in each for each in told] == [False, False, True]
 
 
 def test_what_became_of_another_session_is_left_to_who_looks_there(tmp_path: Path, rehearsals: Path) -> None:
