@@ -106,7 +106,7 @@ def test_what_was_allowed_when_it_was_asked_for_is_judged_again_at_the_boundary(
     async def run() -> None:
         with session(tmp_path) as (shell, retuning, _):
             await feed(shell, OPENING)
-            await asked(retuning, take_edge_bps=50.0)
+            await asked(retuning, undoes="an earlier one", take_edge_bps=50.0)
             shell.halt("something looks wrong")
             await feed(shell, stretch(ROWS, 299.9, 301.0))
             assert in_force(shell, "take_edge_bps") == 100.0
@@ -116,6 +116,7 @@ def test_what_was_allowed_when_it_was_asked_for_is_judged_again_at_the_boundary(
     news = read_news(tmp_path)
     assert [(each.what, each.code) for each in news] == [(ASKED, ""), (REFUSED, "ADDS_RISK_HALTED")]
     assert news[1].changes == {"take_edge_bps": (100.0, 50.0)}
+    assert [each.undoes for each in news] == ["an earlier one"] * 2, "who reads the refusal knows what stands still"
     assert play_session(tmp_path).difference == ""
 
 
