@@ -131,6 +131,13 @@ def check(proposal: Proposal, params: Params, context: Context) -> Accepted | Re
     return Accepted(changes)
 
 
+def braked_names(context: Context) -> frozenset[str]:
+    """Name the parameters whose steps pass the check only where they shrink risk; a proposer need not try others."""
+    if context.stale or not context.budget_left:
+        return frozenset(BOUNDS)
+    return frozenset(name for name in BOUNDS if _rests(name, context))
+
+
 def _changes(proposal: Proposal, params: Params) -> tuple[Change, ...] | Refused:
     now = as_dict(params)
     found: list[Change] = []
@@ -156,6 +163,10 @@ def _too_fast(change: Change, context: Context) -> Refused | None:
     # A whole number may always take its smallest step, else a switch of 0 or 1 could never be moved.
     if abs(change.after - change.before) > (max(most, 1.0) if whole else most):
         return Refused(Why.STEP, f"{change.name} {change.before:g} to {change.after:g} is more than {most:g}")
-    if change.name in context.changed_ns and context.now_ns - context.changed_ns[change.name] < COOLDOWN_NS:
+    if _rests(change.name, context):
         return Refused(Why.COOLDOWN, f"{change.name} rests for {COOLDOWN_NS // 10**9} s after a change")
     return None
+
+
+def _rests(name: str, context: Context) -> bool:
+    return name in context.changed_ns and context.now_ns - context.changed_ns[name] < COOLDOWN_NS

@@ -17,6 +17,7 @@ from math import nan
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evals.backtest import Ledgers
 from evals.power import PowerReading, power_reading
@@ -33,6 +34,8 @@ MOMENTS_S: Final = (240, 180, 120, 60, 30, 10)
 
 NO_FORECAST: Final = -1.0
 BOUND_RATIO: Final = 2.0
+
+Lines = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +113,7 @@ def window_scores(runs: Sequence[Ledgers]) -> tuple[WindowScore, ...]:
     """
     assert runs, "a score needs a run"
     told = [{(int(w["open_s"]), int(w["slot_id"])): w for w in run.windows} for run in runs]
-    said = [_forecasts(run) for run in runs]
+    said = [standing_forecasts(run.lines) for run in runs]
     found = []
     for key in sorted(set(told[0]).intersection(*told[1:])):
         lines = [windows[key] for windows in told]
@@ -128,9 +131,15 @@ def window_scores(runs: Sequence[Ledgers]) -> tuple[WindowScore, ...]:
     return tuple(found)
 
 
-def _forecasts(run: Ledgers) -> dict[tuple[int, int], tuple[float, ...]]:
-    """Give the forecast that stood at each moment of each window: that of the last run of the desk before it."""
-    lines = run.lines
+def standing_forecasts(lines: Lines) -> dict[tuple[int, int], tuple[float, ...]]:
+    """Give the forecast that stood at each of `MOMENTS_S` of each window: that of the last run of the desk before it.
+
+    Args:
+        lines: decisions in a line each (`state.desk.DecisionLine`), oldest first.
+
+    Returns:
+        By opening second and slot.
+    """
     found: dict[tuple[int, int], tuple[float, ...]] = {}
     keys = np.stack([lines["open_s"], lines["slot_id"].astype(np.int64)], axis=1) if len(lines) else np.zeros((0, 2))
     for key in np.unique(keys, axis=0).tolist():

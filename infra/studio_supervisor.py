@@ -8,9 +8,12 @@ Where the record is no running session, the last step says that nobody is there 
 
 import asyncio
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from langgraph.config import get_config
 
 from infra.compile_cache import prepare
 
@@ -22,18 +25,36 @@ from infra.supervisor.cycle import Supervisor  # noqa: E402
 
 HOME = Path(os.environ.get("UPDOWN_STUDIO_HOME", "var/studio"))
 REHEARSALS = 4
-NAME = "studio"
-
-_supervisor = Supervisor(
-    journal=Path(), folder=HOME, model=studio_model(os.environ), asking="always", rehearsals=REHEARSALS
-)
-_doors: Doors = _supervisor.doors(NAME)
+KEPT = 32
+"""Threads whose rehearsal is remembered; one that is older says so and begins again."""
 
 
-async def _observe() -> dict[str, Any]:
-    _supervisor.journal = await asyncio.to_thread(STUDIO_RECORD.place)
-    return await _doors.observe()
+@lru_cache(maxsize=KEPT)
+def _doors_of(thread: str) -> Doors:
+    """Give a thread's own doors, so that two that run at once do not share a rehearsal."""
+    supervisor = Supervisor(
+        journal=Path(), folder=HOME, model=studio_model(os.environ), asking="always", rehearsals=REHEARSALS
+    )
+    doors: Doors = supervisor.doors(f"studio-{thread}")
+
+    async def observe() -> dict[str, Any]:
+        supervisor.journal = await asyncio.to_thread(STUDIO_RECORD.place)
+        seen: dict[str, Any] = await doors.observe()
+        return seen
+
+    return replace(doors, observe=observe)
 
 
-_opened = replace(_doors, observe=_observe)
-supervisor = build(_opened).compile(name="supervisor")
+def _routed(door: str) -> Any:
+    """Give a door that leads to that of the thread which runs."""
+
+    def call(*said: Any) -> Any:
+        thread = get_config().get("configurable", {}).get("thread_id", "alone")
+        return getattr(_doors_of(str(thread)), door)(*said)
+
+    return call
+
+
+_doors = _doors_of("alone")
+_routes = {each.name: _routed(each.name) for each in fields(Doors) if callable(getattr(_doors, each.name))}
+supervisor = build(replace(_doors, **_routes)).compile(name="supervisor")

@@ -8,9 +8,10 @@ from typing import Any
 from infra.proofs.demo_latency import EAGER as TAKES
 from infra.settings import read_params
 from infra.shell.face import Face
-from infra.shell.live import Plan, live
+from infra.shell.live import live
 from infra.shell.next_door import place_of
 from infra.shell.params_request import CHANGED, read_news
+from infra.shell.plan import Plan
 from infra.terminal.glance import Mode
 from infra.venue_next_door.server import VenueServer
 from infra.venues.credentials import throwaway_key

@@ -53,9 +53,9 @@ def kill(
     Leaves the file KILL in the session's folder, which the desk looks at ten times a second; calls the desk; and
     cancels at the venue by itself, with the key from the environment or keyring (a demo's from its folder), so that a
     desk that hangs is no obstacle. Where no key of the session's account is at hand only the desk can cancel, and what
-    it says of that counts. A session on paper has nothing at the venue, and never looks at the file. Without --journal
-    or --venue it cancels at the venue of the settings. Exit code 0 means that the venue listed no open order, twice in
-    a row.
+    it says of that counts. A session on paper stops by the file alone: it has nothing at a venue. Without --journal or
+    --venue it cancels at the venue of the settings. Exit code 0 means that the venue listed no open order, twice in a
+    row.
 
     Example: updown kill --journal var/live/today
     """
@@ -75,6 +75,9 @@ def kill(
             note(f"left {file}: the desk stays dead until `updown kill --lift --journal {journal}`")
         except OSError as error:  # its orders are cancelled all the same
             note(f"the file KILL cannot be left in {journal} ({error.strerror}): end the desk's process by hand")
+        if file and _is_paper(journal):
+            _told_paper(journal, file, as_json=as_json)
+            return
     target, session = _target(journal, venue, params)
     if target.signer is None:
         note(f"updown: only the desk can cancel: {target.why_no_signer}")
@@ -91,6 +94,25 @@ def kill(
         say(f"{desk}{'no order is open' if pulled.is_verified else f'NOT VERIFIED: {pulled.words}'} at {target.where}")
     if not pulled.is_verified or (journal is not None and not file):
         raise typer.Exit(int(Exit.DOES_NOT_HOLD))
+
+
+def _is_paper(journal: Path) -> bool:
+    """Say whether a folder is that of a session on paper; what cannot be read is taken for one that orders."""
+    from infra.journal.errors import JournalDamaged, JournalForeign, JournalMissing
+    from infra.shell.session import begun
+
+    try:
+        return str(begun(journal).get("about", {}).get("mode")) == "paper"
+    except (JournalMissing, JournalForeign, JournalDamaged):
+        return False
+
+
+def _told_paper(journal: Path, file: str, *, as_json: bool) -> None:
+    if as_json:
+        answer({"where": "on paper", "file": file, "desk_answered": None, "verified": True, "open": 0, "tries": 0,
+                "words": "nothing is at a venue"})  # fmt: skip
+    else:
+        say(f"the session of {journal} stops; it trades on paper, and nothing is at a venue")
 
 
 def _lift(journal: Path | None, *, as_json: bool) -> None:
@@ -148,8 +170,7 @@ def _target_of(journal: Path) -> "tuple[_Target, SwitchFile]":
     try:
         session = read_switch_file(journal)
     except SwitchFileRefused as error:
-        left = "the file KILL is left there; a session on paper never looks at it, and has nothing to cancel"
-        raise Misuse(f"{error} ({left})") from None
+        raise Misuse(f"{error} (the file KILL is left there)") from None
     key = journal / KEY_FILE
     is_kept = session.mode == "demo" and key.exists()
     signer, why = (_kept_signer(key, session.wallet), "") if is_kept else _signer_for(session)

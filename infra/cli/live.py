@@ -16,7 +16,7 @@ from infra.cli.speech import AsJson, answer, note, say, table
 if TYPE_CHECKING:
     from infra.fast_state.port import FastState
     from infra.hedge.settings import HedgeSettings
-    from infra.shell.live import Plan
+    from infra.shell.plan import Plan
 
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="The session's journal; goes on where one lies there.")]
 Windows = Annotated[int, typer.Option(min=0, max=2016, help="End after so many have settled; 0: when stopped.")]
@@ -69,8 +69,8 @@ def demo(
     hedged = read_hedge(params, hedge)
     get_ready()
     from infra.journal.segments import is_journal
-    from infra.shell.live import Plan
     from infra.shell.next_door import borrowed_venue, own_venue
+    from infra.shell.plan import Plan
     from infra.version import code_name
 
     if venue is not None and faults is not None:
@@ -166,8 +166,8 @@ def _abroad(
     """Plan a session on real addresses, or on those of a venue next door that runs already."""
     import os
 
-    from infra.shell.live import Plan
     from infra.shell.next_door import kept_key
+    from infra.shell.plan import Plan
     from infra.venues.credentials import KEY_VARIABLE, key_from
     from infra.version import code_name
 

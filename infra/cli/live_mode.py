@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from infra.doctor.doctor import Findings, Visit
     from infra.hedge.ccxt_perp import HedgeKeys
     from infra.hedge.settings import HedgeSettings
-    from infra.shell.live import Plan
+    from infra.shell.plan import Plan
 
 Folder = Annotated[
     Path, typer.Option("--journal", metavar="DIR", help="The session's journal; goes on where one lies there.")
@@ -105,7 +105,7 @@ def _refuse(findings: "Findings", as_json: bool) -> None:
 
 def _plan(visit: "Visit", findings: "Findings", *, windows: int, seconds: float, seed: int, frames: bool) -> "Plan":
     from infra.shell.arming import Arming
-    from infra.shell.live import Plan
+    from infra.shell.plan import Plan
     from infra.shell.wallet_day import WalletBooks
     from infra.version import code_name
 

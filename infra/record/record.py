@@ -138,6 +138,8 @@ class Record:
     """When, and what."""
     words: list[tuple[int, str]] = field(default_factory=list)
     """What operators said, and when."""
+    pulse: dict[str, Any] = field(default_factory=dict)
+    """How the session itself last said it did (`infra.shell.pulse`); empty in a run's record."""
     trades: Callable[[str], Trades | Missing] = lambda _: Missing("this record keeps no trades")
     now_ns: int = 0
     """The last moment that it knows of."""

@@ -25,7 +25,7 @@ Rows = NDArray[Any]
 
 KEPT: Final = 50_000
 """Decisions that are kept whole, some 100 MB; of older ones the line is left."""
-_MACHINES: Final = frozenset({"session", "mark", "hash", "pulse"})
+_MACHINES: Final = frozenset({"session", "mark", "hash"})
 """Notes for machines begin with one of these."""
 
 
@@ -162,8 +162,10 @@ class _Listener:
         self.record.params.append(ParamsInForce(seen_ns, params.copy(), difference(before, params)))
 
     def noted(self, note: dict[str, Any], seen_ns: int) -> None:
-        """Keep a note that is for people."""
-        if not _MACHINES.intersection(note):
+        """Keep a note that is for people, and of the session's pulse the last."""
+        if "pulse" in note:
+            self.record.pulse = note["pulse"]
+        elif not _MACHINES.intersection(note):
             self.record.notes.append((seen_ns, note))
 
     def _tell_steps(self) -> None:

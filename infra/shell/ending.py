@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from infra.clock import monotonic_ns
@@ -77,3 +78,12 @@ class stopped_by_signals:
         for each in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.remove_signal_handler(each)
+
+
+def still_halted(mode: str, folder: Path, why: str) -> str:
+    """Say in a line that a session is halted from its start, why, and what lifts that."""
+    if mode == "live":
+        mend = f"look into it, then `updown arm --limit-usd N --resume --journal {folder}`"
+    else:
+        mend = "look into it, then start it with --resume"
+    return f"halted: {why}; nothing but cancels leaves; {mend}"

@@ -98,6 +98,16 @@ def leave_kill_file(folder: Path, why: str) -> Path:
     return file
 
 
+def killed_by(folder: Path) -> bytes | None:
+    """Give what stands in a session's kill file; None where there is none."""
+    try:
+        return (folder / KILL_FILE).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError:  # it is there, though it cannot be read: a switch fails towards off
+        return b""
+
+
 class KillSwitch:
     """The desk's side: looks at the file, stops the desk, and sees to it that nothing stays open at the venue.
 
@@ -133,12 +143,7 @@ class KillSwitch:
     def look(self) -> None:
         """Look at the file; stops the desk when it is there, and only notes that it is gone."""
         self._looked_ns = monotonic_ns()
-        try:
-            raw: bytes | None = (self._folder / KILL_FILE).read_bytes()
-        except FileNotFoundError:
-            raw = None
-        except OSError:  # it is there, though it cannot be read: a switch fails towards off
-            raw = b""
+        raw = killed_by(self._folder)
         if raw is not None:
             gate = self._gateway.gate
             if gate is not None and not gate.killed_why:  # new, or armed meanwhile: the file is the truth of it
@@ -200,6 +205,29 @@ def _reason(raw: bytes) -> str:
         told = None
     why = told.get("why") if isinstance(told, dict) else None
     return why if isinstance(why, str) and why else "the file KILL lies in the session's folder"
+
+
+class PaperKill:
+    """A paper session's side of the file: nothing lies at a venue, so the core's word is all that it takes."""
+
+    def __init__(
+        self, folder: Path, halt: Callable[[str, Word], None], lifted: Callable[[], None], *, is_killed: bool
+    ) -> None:
+        """Take the session's folder, what stops the core, what lets it go on, and how it stands now."""
+        self._folder, self._halt, self._lifted = folder, halt, lifted
+        self._is_killed = is_killed
+
+    async def run(self) -> None:
+        """Look at the file until cancelled."""
+        while True:
+            raw = killed_by(self._folder)
+            if raw is not None and not self._is_killed:
+                self._is_killed = True
+                self._halt(f"killed: {_reason(raw)}", Word.KILL)
+            elif raw is None and self._is_killed:
+                self._is_killed = False
+                self._lifted()
+            await asyncio.sleep(LOOK_S)
 
 
 class SwitchApi:

@@ -3,58 +3,47 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.addresses import Addresses
-from infra.clock import Clock, monotonic_ns
-from infra.fast_state.port import FastState
-from infra.hedge.ccxt_perp import HedgeKeys
+from infra.clock import monotonic_ns
 from infra.hedge.hedge_watch import HedgeWatch
-from infra.hedge.settings import HedgeSettings
 from infra.ledger.ledger_book import DEPOSITED, LedgerBook
 from infra.ledger.session_books import session_books
 from infra.ledger.watching import BooksWatch
 from infra.plain_memory import SPANS, slug_of
-from infra.shell.arming import Arming, words_for
 from infra.shell.core import COMMAND, Core
 from infra.shell.desk_process import DeskProcess
-from infra.shell.ending import see_pulled, stopped_by_signals, wind_down
+from infra.shell.ending import see_pulled, still_halted, stopped_by_signals, wind_down
 from infra.shell.face import Face
 from infra.shell.gate_start import gate_from
 from infra.shell.hedging import hedge_of
-from infra.shell.kill import KillSwitch, kill_switch
+from infra.shell.kill import KillSwitch, PaperKill, kill_switch
 from infra.shell.paper import PaperVenue
 from infra.shell.parts import begin_part
 from infra.shell.payouts import payouts, resume_merges, witness_of
+from infra.shell.plan import Plan, about_of, is_killed, lift, signer_of
 from infra.shell.ports import Door, News
 from infra.shell.pulse import Pulse
 from infra.shell.restart import Start, ended_orders, hold_journal, resume, start_from
 from infra.shell.retuning import Retuning
 from infra.shell.session import Session
 from infra.shell.shell import Shell
-from infra.shell.wallet_day import WalletBooks
 from infra.streams.endpoints import EVERY, PRIVATE
 from infra.streams.intake import Intake
 from infra.streams.streams import Streams
-from infra.venues.credentials import Credentials, Secret
+from infra.venues.credentials import Credentials
 from infra.venues.gate import Gate
 from infra.venues.gateway import Gateway
 from infra.venues.heartbeat import Heartbeat
-from infra.venues.rest import Rest
-from infra.venues.secrets import Identity
+from infra.venues.rest import Rest, patiently
 from infra.venues.settling import Settling
-from infra.venues.signing import Signer
-from state.events import EVENT, Word
-from state.params import Params
+from state.events import EVENT
 from state.units import NS_PER_S
 from state.world import Phase
-from tools.retuning import Retune
 
 Rows = NDArray[Any]
 
@@ -63,46 +52,6 @@ WATCH_S: Final = 0.05
 
 class NotNextDoor(Exception):
     """A rehearsal was to send orders to a server that is not on this machine; none is sent, whatever the key."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a session is to be."""
-
-    mode: str
-    """live: orders to the venue, once it is armed; demo: to the venue next door; paper: to the matching model; record:
-    nowhere, and no core."""
-    addresses: Addresses
-    clock: Clock
-    folder: Path
-    params: Params
-    cash_micros: int
-    code: str
-    seed: int = 1
-    windows: int = 0
-    """End after so many have settled; 0: go on until stopped."""
-    seconds: float = 0.0
-    """End after so much real time; 0: go on."""
-    keep_frames: bool = False
-    key: Secret | None = field(default=None, repr=False)
-    """Signs orders (demo) and opens PolyBolt; without one RTDS stands in for it."""
-    wallet: str = ""
-    identity: Identity | None = field(default=None, repr=False)
-    """Who trades in a live session, where the key may be held elsewhere; in its place, not beside it."""
-    arming: Arming | None = None
-    """A live session has one: it observes until an operator arms it."""
-    hedge: HedgeSettings = HedgeSettings()  # noqa: RUF009 - frozen
-    """Off unless it is asked for."""
-    hedge_keys: HedgeKeys | None = None
-    """Of the perpetual's exchange, unless the hedge is on paper."""
-    wallet_books: WalletBooks | None = None
-    """The books of all sessions of the key of a live session: the day's loss is the wallet's, not the session's."""
-    retune: Retune = Retune.SAFER
-    """How far parameters may be changed while it runs; what shrinks risk always may, unless nobody may change any."""
-    store: FastState | None = None
-    """The fast state that others share; None: the session's own."""
-    resume: bool = False
-    """The operator lifts what halted the session before this start; a live one is armed with that instead."""
 
 
 async def live(plan: Plan, face: Face) -> None:
@@ -167,7 +116,7 @@ async def _live(
             _tell_of_before(plan, shell, face, gateway)
             if gateway is not None and rest is not None:
                 switch = await stack.enter_async_context(_kill_switch(plan, shell, gateway, rest))
-                if plan.mode == "demo" and not switch.why and _is_killed(shell):
+                if plan.mode == "demo" and not switch.why and is_killed(shell):
                     switch.lift()  # the file was taken away while nobody ran, and nobody has to arm play money
             retuning = _retuning(plan, shell, face, start, gate)
             watch = _books_watch(shell, books, rest, gateway, start)
@@ -175,7 +124,10 @@ async def _live(
                 await watch.begin()
             settling = await _settling(plan, stack, shell, books, gateway, rest, start)
             lives = [face.look(), _watch(plan, shell, gateway, stop)]
-            parts = (gateway, settling, watch, hedge, plan.arming, retuning, Pulse(plan.store, shell, face))
+            parts = (
+                gateway, settling, watch, hedge, plan.arming, retuning, _paper_kill(plan, shell),
+                Pulse(plan.store, shell, face),
+            )  # fmt: skip
             lives += [part.run() for part in parts if part is not None]
             tasks = [begin_part(shell, life) for life in lives]
             try:
@@ -230,7 +182,7 @@ def _tell_of_before(plan: Plan, shell: Shell, face: Face, gateway: Gateway | Non
         if elsewhere.undecided_micros:
             face.tell(elsewhere.words)  # the row itself is told as any other
     if shell.core is not None and shell.halted_why:
-        face.tell(still_halted(plan, shell.halted_why))
+        face.tell(still_halted(plan.mode, plan.folder, shell.halted_why))
     if plan.arming is not None:
         plan.arming.observe(shell, gateway)
 
@@ -243,11 +195,11 @@ async def _account(
     if plan.identity is None and plan.key is None:
         yield None, None, None
         return
-    signer = _signer_of(plan)
+    signer = signer_of(plan)
     rest = Rest(plan.addresses.clob, plan.clock, signer, None)
-    await rest.open()
+    await patiently(rest.open)
     try:
-        keys = await rest.derive()
+        keys = await patiently(rest.derive)
         if plan.mode not in ("demo", "live"):
             yield None, keys, None
             return
@@ -299,33 +251,22 @@ def _kill_switch(
 
     def lifted() -> None:
         if plan.mode == "demo":
-            _lift(plan, shell)
+            lift(plan, shell)
 
     switch = KillSwitch(
         plan.folder, gateway, rest, shell.halt, lifted, lambda note: shell.session.note(note, plan.clock.now_ns())
     )
     return kill_switch(
-        switch, plan.folder, begin=partial(begin_part, shell), address=_signer_of(plan).address,
+        switch, plan.folder, begin=partial(begin_part, shell), address=signer_of(plan).address,
         mode=plan.mode, addresses=plan.addresses, clock=plan.clock, wallet=plan.wallet,
         signature_type=int(rest.signature_type), key=plan.key,
     )  # fmt: skip
 
 
-def _lift(plan: Plan, shell: Shell) -> None:
-    """Let a session with play money, which nobody has to arm, trade again; after a kill all of it may be risked."""
-    shell.halted_why = ""
-    if shell.core is not None and int(shell.core.world["stops_mask"]) >> int(Word.KILL) & 1:
-        shell.tell(words_for(True, plan.cash_micros))
-    shell.say(Word.RESUME)
-
-
-def still_halted(plan: Plan, why: str) -> str:
-    """Say in a line that a session is halted from its start, why, and what lifts that."""
-    if plan.mode == "live":
-        mend = f"look into it, then `updown arm --limit-usd N --resume --journal {plan.folder}`"
-    else:
-        mend = "look into it, then start it with --resume"
-    return f"halted: {why}; nothing but cancels leaves; {mend}"
+def _paper_kill(plan: Plan, shell: Shell) -> PaperKill | None:
+    if plan.mode != "paper":
+        return None
+    return PaperKill(plan.folder, shell.halt, partial(lift, plan, shell), is_killed=is_killed(shell))
 
 
 def _door(plan: Plan, gateway: Gateway | None) -> tuple[Door | None, News | None]:
@@ -350,7 +291,7 @@ def _begin(
     resume(shell, session, start.played, now_ns)
     if plan.resume and plan.mode != "live" and shell.halted_why:
         session.note({"resumed": shell.halted_why}, now_ns)
-        _lift(plan, shell)
+        lift(plan, shell)
     if gateway is not None:
         placed = np.frombuffer(bytearray(b"".join(start.played.placed)), COMMAND)
         told = np.concatenate(start.played.told) if start.played.told else np.zeros(0, EVENT)
@@ -359,25 +300,6 @@ def _begin(
         shell.tell(ended_orders(start.core))
     for slug in unsettled(start.core):
         streams.follow(slug)
-
-
-def about_of(plan: Plan) -> dict[str, str]:
-    """Give what stays the same for as long as a journal is gone on with: mode, account and venue."""
-    about = {"mode": plan.mode}
-    if plan.mode in ("demo", "live"):
-        about |= {"account": _signer_of(plan).wallet, "clob": plan.addresses.clob}
-    return about
-
-
-def _signer_of(plan: Plan) -> Signer:
-    if plan.identity is not None:
-        return plan.identity.signer()
-    assert plan.key is not None, "who orders has a key"
-    return Signer(plan.key, plan.wallet)
-
-
-def _is_killed(shell: Shell) -> bool:
-    return shell.core is not None and int(shell.core.world["halted_code"]) == Word.KILL
 
 
 def unsettled(core: Core) -> list[str]:

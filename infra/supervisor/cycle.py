@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from agents.proposal import Proposal
+from agents.proposal import Context, Proposal, braked_names
 from agents.supervisor import SYSTEM, digest_words
 from evals.promotion import Context as Judging
 from evals.promotion import Verdict, promise_of, promote
@@ -32,11 +32,12 @@ from infra.shell.kill import leave_kill_file
 from infra.shell.params_request import NO_ANSWER, ChangeRefused, ask_change
 from infra.supervisor.frozen import NothingToRehearse, freeze_all
 from infra.supervisor.marks import begun, begun_names, mark, unmark
-from infra.supervisor.observe import digest_of
-from infra.supervisor.receipts import Receipt, append_receipt, half_done, read_receipts
+from infra.supervisor.observe import STALE_S, digest_of
+from infra.supervisor.receipts import Receipt, append_receipt, plain, read_receipts
 from infra.supervisor.rehearsal import Rehearsal, RehearsalFailed
+from infra.supervisor.replayed import drift_of
 from infra.supervisor.search import TUNABLES, search
-from infra.supervisor.watch import follow_promotions, name_of, news_in, settle_half_done
+from infra.supervisor.watch import end_the_dead, follow_promotions, name_of, news_in, settle_half_done
 from infra.traces.aside import Step, aside_tree
 from infra.traces.runs import Tree
 from state.params import Change, default_params, params_hash
@@ -120,7 +121,7 @@ class Supervisor:
             waiting = await self.waiting()
             if waiting is not None:
                 return waiting
-            self._end_the_dead()
+            end_the_dead(self.folder / RECEIPTS)
             return await self._run(self._next_name(), {})
 
     async def answer(self, cycle: str, *, approve: bool, by: str, why: str) -> Ended | Waiting:
@@ -132,7 +133,19 @@ class Supervisor:
         from langgraph.types import Command
 
         with self._alone():
+            if approve and (old := await self._too_old(cycle)):
+                approve, by, why = False, "the rule of age", old
             return await self._run(cycle, Command(resume={"approve": approve, "by": by, "why": why}))
+
+    async def _too_old(self, cycle: str) -> str:
+        """Say why a cycle's evidence cannot be approved any more; empty where it can."""
+        asked_ns = begun(self.folder, cycle).get("asked_ns")
+        try:
+            await self._opened()
+        except _Broken as error:
+            return str(error)
+        age_s = (self._market_ns() - asked_ns) / NS_PER_S if isinstance(asked_ns, int) else 0.0
+        return f"asked {age_s / 3600:.1f} h ago, most {STALE_S // 3600} h: run another cycle" if age_s > STALE_S else ""
 
     async def waiting(self) -> Waiting | None:
         """Give the cycle that waits for a person, if one does."""
@@ -157,7 +170,7 @@ class Supervisor:
                 end = dict(state.values) | {"failed": str(error)}
                 end["receipt"] = await self._receipt(name, end)
         if "__interrupt__" in end:
-            self._mark(name)
+            self._mark(name, asked_ns=self._market_ns())
             return Waiting(name, dict(end["__interrupt__"][0].value))
         unmark(self.folder, name)
         receipt = Receipt(**end["receipt"])
@@ -203,11 +216,20 @@ class Supervisor:
     async def _observe(self) -> Plain:
         record = await self._opened()
         left = self.model is None or self.model.budget.left()
+        drift = await self._drift(record)
         digest = await asyncio.to_thread(
-            digest_of, record, self.receipts, budget_left=left, now_ns=self._market_ns()
+            digest_of, record, self.receipts, drift, budget_left=left, now_ns=self._market_ns()
         )  # fmt: skip
         kept: Plain = json.loads(json.dumps(digest, default=str))
         return kept
+
+    async def _drift(self, record: Any) -> Plain:
+        """Hold the session against its replay; what fails on the way is no reason to end the cycle."""
+        try:
+            async with await self._rehearsal({"params": as_dict(record.params[-1].params)}) as rehearsal:
+                return await drift_of(record, rehearsal)
+        except (_Broken, RehearsalFailed) as error:
+            return {"cannot": str(error)}
 
     async def _opened(self) -> Any:
         from infra.record.opening import NothingRecorded, open_record
@@ -244,7 +266,8 @@ class Supervisor:
             try:
                 found = await search(
                     rehearsal.fitted, rehearsal.champion, seed=self.seed + len(self.receipts),
-                    rehearsals=self.rehearsals, progress=self.progress,
+                    rehearsals=self.rehearsals, braked=braked_names(Context(**digest["context"])),
+                    progress=self.progress,
                 )  # fmt: skip
             except RehearsalFailed as error:
                 raise _Broken(str(error)) from error
@@ -269,7 +292,7 @@ class Supervisor:
                 self._figures = await rehearsal.rehearse({name: after for name, (_, after) in changes.items()})
             except RehearsalFailed as error:
                 raise _Broken(str(error)) from error
-        told: Plain = _plain(asdict(self._figures)) | {"promise": _plain(asdict(promise_of(self._figures)))}
+        told: Plain = plain(asdict(self._figures)) | {"promise": plain(asdict(promise_of(self._figures)))}
         self._steps.append(Step(name="rehearsal", start_ns=began_ns, end_ns=now_ns(), outputs=told))
         return told
 
@@ -292,7 +315,7 @@ class Supervisor:
         closed_s = self._figures.last_open_s + WINDOW_S
         age_s = max(self._market_ns() / NS_PER_S - closed_s, 0.0)
         verdict: Verdict = promote(self._figures, steps, Judging(number=number, age_s=age_s))
-        said: Plain = _plain(asdict(verdict))
+        said: Plain = plain(asdict(verdict))
         return said | {"number": number}
 
     async def _intend(self, name: str, state: Plain) -> None:
@@ -342,25 +365,13 @@ class Supervisor:
         numbers = [int(name.rpartition("-")[2]) for name in names if name.rpartition("-")[2].isdecimal()]
         return f"cycle-{max(numbers, default=0) + 1}"
 
-    def _mark(self, name: str) -> None:
-        mark(self.folder, name, name_of(self.journal), asdict(self._usage) if self._usage is not None else None)
+    def _mark(self, name: str, asked_ns: int | None = None) -> None:
+        usage = asdict(self._usage) if self._usage is not None else None
+        mark(self.folder, name, name_of(self.journal), usage, asked_ns)
 
     def _kept_usage(self, name: str) -> Usage | None:
         told = begun(self.folder, name).get("usage")
         return Usage(**told) if told else None
-
-    def _end_the_dead(self) -> None:
-        """Write receipts for cycles that were begun, wait for nobody, and were killed before they meant to apply."""
-        intended = {receipt.cycle for receipt in half_done(self.receipts)}
-        done = {receipt.cycle for receipt in self.receipts if receipt.kind == "done"}
-        for name in begun_names(self.folder):
-            if name in done:  # killed between its receipt and this
-                unmark(self.folder, name)
-            if name in intended | done:
-                continue
-            told = {"journal": begun(self.folder, name).get("journal", ""), "failed": "it was killed on its way"}
-            append_receipt(self.folder / RECEIPTS, name, "done", told)
-            unmark(self.folder, name)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -378,14 +389,3 @@ def _thread(name: str) -> Any:
 
 def _digest(told: Any) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _plain(told: Any) -> Any:
-    """Give figures as JSON can hold them: what is no number is None."""
-    if isinstance(told, Mapping):
-        return {str(name): _plain(value) for name, value in told.items()}
-    if isinstance(told, list | tuple):
-        return [_plain(each) for each in told]
-    if isinstance(told, float):
-        return told if told == told and abs(told) != float("inf") else None
-    return told

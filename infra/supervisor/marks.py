@@ -12,14 +12,16 @@ SUFFIX: Final = ".waits"
 Plain = dict[str, Any]
 
 
-def mark(folder: Path, name: str, journal: str, usage: Mapping[str, Any] | None) -> None:
-    """Note that a cycle has begun, for which session, and what its model took so far."""
+def mark(folder: Path, name: str, journal: str, usage: Mapping[str, Any] | None, asked_ns: int | None = None) -> None:
+    """Note that a cycle has begun, for which session, its model's usage, and when a person was asked (market time)."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(folder / f"{name}{SUFFIX}", json.dumps({"journal": journal, "usage": usage}).encode())
+    write_private(
+        folder / f"{name}{SUFFIX}", json.dumps({"journal": journal, "usage": usage, "asked_ns": asked_ns}).encode()
+    )
 
 
 def begun(folder: Path, name: str) -> Plain:
-    """Give what was noted: `journal` and `usage`; empty when nothing was."""
+    """Give what was noted: `journal`, `usage` and `asked_ns`; empty when nothing was."""
     try:
         told = json.loads((folder / f"{name}{SUFFIX}").read_bytes())
     except (OSError, ValueError):

@@ -5,15 +5,22 @@ Only answers of the record are used (`infra.record.answers`), so a proposer read
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
+import numpy as np
+
 from agents.supervisor import told_before
+from evals.regime import Moved, regimes
 from infra.record.answers import Answers
 from infra.record.record import Record
-from infra.supervisor.receipts import Receipt
+from infra.shell.latency import BUDGET_MS, Span
+from infra.shell.pulse import BOUNDS_MS
+from infra.supervisor.receipts import Receipt, plain
+from infra.supervisor.replayed import settled_windows
 from state.reasons import WORDS, Gate, Reason
 from state.records import as_dict
-from state.units import NS_PER_S
+from state.units import BPS, MICROS, NS_PER_S
 
 Plain = dict[str, Any]
 
@@ -25,25 +32,26 @@ ASKED: Final = {
 SHOWN_ORDERS: Final = 50
 
 
-def digest_of(record: Record, receipts: Sequence[Receipt], *, budget_left: bool, now_ns: int) -> Plain:
+def digest_of(record: Record, receipts: Sequence[Receipt], drift: Plain, *, budget_left: bool, now_ns: int) -> Plain:
     """Give the digest of a session or run.
 
     Args:
         record: of it; read anew first.
         receipts: of the supervisor, oldest first.
+        drift: live against replay (`drift_of`), or why that is not known, under `cannot`.
         budget_left: whether a model may still be paid today.
         now_ns: by the clock of the market that is traded.
     """
     record.refresh()
     answers = Answers(record)
-    figures, unknown = {"gates": _gates(record), "orders": _orders(answers)}, {}
-    for name, question in ASKED.items():
-        told = answers.answer(question, {})
+    orders = _orders(answers)
+    figures, unknown = {"gates": _gates(record), "orders": orders, "costs": _costs(record, receipts)}, {}
+    said = {name: answers.answer(question, {}) for name, question in ASKED.items()}
+    for name, told in (said | {"drift": drift, "regime": _regime(record), "lag": _lag(record)}).items():
         if "cannot" in told:
             unknown[name] = told["cannot"]
         else:
             figures[name] = told
-    unknown["drift"] = "a session's books show its own quotes, so its replay ranks parameters and foretells no dollars"
     return {
         "params": as_dict(record.params[-1].params),
         "context": {
@@ -82,6 +90,45 @@ def _orders(answers: Answers) -> Plain:
         "fees_usd": round(sum(order["fees_usd"] for order in orders), 4),
         "markouts_bps": {seconds: round(sum(each) / len(each), 2) for seconds, each in sorted(marks.items())},
     }
+
+
+def _costs(record: Record, receipts: Sequence[Receipt]) -> Plain:
+    paid = [float((receipt.told.get("model") or {}).get("usd") or 0.0) for receipt in receipts]
+    fees = sum(window.fees_micros for window in record.windows.values())
+    return {
+        "fees_usd": fees / MICROS,
+        "models_usd": round(sum(paid), 6),
+        "models_asked": sum(usd > 0.0 for usd in paid),
+    }
+
+
+def _regime(record: Record) -> Plain:
+    moved = [
+        Moved(open_s=open_s, slot_id=slot, move_bps=(window.final_usd / window.strike_usd - 1.0) * BPS)
+        for open_s, slot, window in settled_windows(record)
+        if window.strike_usd > 0.0 and window.final_usd > 0.0
+    ]
+    if not moved:
+        return {"cannot": "no window of this record is settled yet"}
+    told: Plain = plain({name: asdict(stretch) for name, stretch in regimes(moved, record.lines).items()})
+    return told
+
+
+def _lag(record: Record) -> Plain:
+    """Tell where time went, by stage: the mean, and the bound that 99 of 100 stayed below."""
+    spans = record.pulse.get("spans", {})
+    if not spans:
+        return {"cannot": "this record has no pulse of a live session"}
+    told = {}
+    for span, each in spans.items():
+        counts = np.asarray(each["counts"], np.int64)
+        at = int(np.searchsorted(np.cumsum(counts), 0.99 * counts.sum()))
+        told[span] = {
+            "count": int(counts.sum()), "mean_ms": round(each["sum_ms"] / max(int(counts.sum()), 1), 3),
+            "p99_below_ms": BOUNDS_MS[at] if at < len(BOUNDS_MS) else f"above {BOUNDS_MS[-1]:.0f}",
+            "budget_ms": BUDGET_MS.get(Span(span)),
+        }  # fmt: skip
+    return {"stages": told, "frames": record.pulse.get("frames"), "lost": record.pulse.get("lost", {})}
 
 
 def _changed_ns(record: Record) -> dict[str, int]:

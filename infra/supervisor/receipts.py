@@ -6,6 +6,7 @@ One process writes. A chain that is broken is said, with the line, and never men
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -86,3 +87,14 @@ def half_done(receipts: tuple[Receipt, ...]) -> tuple[Receipt, ...]:
 
 def _hash(body: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def plain(told: Any) -> Any:
+    """Give figures as JSON can hold them: what is no number is None."""
+    if isinstance(told, Mapping):
+        return {str(name): plain(value) for name, value in told.items()}
+    if isinstance(told, list | tuple):
+        return [plain(each) for each in told]
+    if isinstance(told, float):
+        return told if told == told and abs(told) != float("inf") else None
+    return told

@@ -144,6 +144,14 @@ class Rehearsal:
         """
         return await self._scores(self._before, self.changed(changes))
 
+    async def replayed(self) -> tuple[WindowScore, ...]:
+        """Say what the champion makes of all windows, those included that judge: for reports, never to fit on.
+
+        Raises:
+            RehearsalFailed: it did not come to its end.
+        """
+        return await self._scores(self._whole, self.champion)
+
     async def _scores(self, stretches: Sequence[Frozen], params: Params) -> tuple[WindowScore, ...]:
         async with self._turn:
             found: list[WindowScore] = []

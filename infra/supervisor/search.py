@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from agents.proposal import shrinks
 from evals.rehearsal import WindowScore, fit_gain
-from state.params import BOUNDS, Params, number_type
+from state.params import BOUNDS, Change, Params, number_type
 from state.records import as_dict
 from state.units import MICROS
 
@@ -121,8 +122,11 @@ def rounded(name: str, value: float) -> float:
 class Search:
     """One round of the search; ask, play, tell."""
 
-    def __init__(self, champion: Params, base: Sequence[WindowScore], *, seed: int, rehearsals: int) -> None:
-        """Take the champion, what it made before the cut, a seed, and how many rehearsals there are."""
+    def __init__(
+        self, champion: Params, base: Sequence[WindowScore], *, seed: int, rehearsals: int,
+        braked: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
+        """Take the champion, what it made before the cut, a seed, how many rehearsals there are, and braked names."""
         assert rehearsals >= 1, "a search without a rehearsal finds nothing"
         self.base = base
         self.values: dict[str, float] = {name: float(as_dict(champion)[name]) for name in _BY_NAME}
@@ -131,7 +135,7 @@ class Search:
         self.gain = 0.0
         self.tried = 0
         self._helped: list[str] = []
-        self._seed = seed
+        self._seed, self._braked = seed, braked
         self._sweep = self._order(np.random.default_rng(seed))
         self._study: Any = None
         self._trial: Any = None
@@ -171,11 +175,24 @@ class Search:
 
     def _stepped(self, name: str, bolder: bool) -> float | None:
         """Give a name's value a whole step on; None where it is at its bound."""
-        value = self.values[name]
-        low, high = step_box(name, value)
+        low, high = self._box(name)
         up = (BOUNDS[name].riskier != "down") == bolder
         moved = rounded(name, high if up else low)
-        return None if moved == value else moved
+        return moved if self._passes(name, moved) else None
+
+    def _box(self, name: str) -> tuple[float, float]:
+        """Give how far a name may move: a braked one towards safety alone, if anybody knows where that is."""
+        value, riskier = self.values[name], BOUNDS[name].riskier
+        low, high = step_box(name, value)
+        if name in self._braked:
+            low = low if riskier == "up" else value
+            high = high if riskier == "down" else value
+        return low, high
+
+    def _passes(self, name: str, moved: float) -> bool:
+        """Say whether the check lets a step pass: rounding may have turned it round."""
+        change = Change(name, self.values[name], moved)
+        return moved != self.values[name] and (name not in self._braked or shrinks(change))
 
     def _refined(self) -> dict[str, float]:
         """Ask Optuna for values of the names that helped; of some names, where none did."""
@@ -189,11 +206,11 @@ class Search:
         self._trial = self._study.ask()
         asked = {}
         for name in self._names:
-            low, high = step_box(name, self.values[name])
+            low, high = self._box(name)
             asked[name] = rounded(
                 name, self._trial.suggest_float(name, low, high, log=_BY_NAME[name].by_ratio and low > 0)
             )
-        return {name: value for name, value in asked.items() if value != self.values[name]}
+        return {name: value for name, value in asked.items() if self._passes(name, value)}
 
     def found(self) -> Found:
         """Give the best so far."""
@@ -207,8 +224,9 @@ def _quiet(_done: int, _total: int) -> None:
 
 
 async def search(
-    fitted: Fitted, champion: Params, *, seed: int, rehearsals: int = 16, progress: Progress = _quiet
-) -> Found:
+    fitted: Fitted, champion: Params, *, seed: int, rehearsals: int = 16, braked: frozenset[str] = frozenset(),
+    progress: Progress = _quiet,
+) -> Found:  # fmt: skip
     """Search one round for changes that would have earned more before the cut.
 
     Args:
@@ -216,12 +234,13 @@ async def search(
         champion: the parameters in force.
         seed: of the order and of the estimator: the same seed and windows give the same proposal.
         rehearsals: how many settings may be tried, beside the champion's own.
+        braked: names that may move towards safety only.
         progress: told settings tried, of how many.
 
     Raises:
         RehearsalFailed: as `fitted` does.
     """
-    round_ = Search(champion, await fitted({}), seed=seed, rehearsals=rehearsals)
+    round_ = Search(champion, await fitted({}), seed=seed, rehearsals=rehearsals, braked=braked)
     for at in range(rehearsals):
         changes = round_.ask()
         round_.tell(changes, await fitted(changes))

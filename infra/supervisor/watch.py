@@ -27,7 +27,7 @@ from infra.shell.params_request import (
     undo_of,
     waiting_of,
 )
-from infra.supervisor.marks import unmark
+from infra.supervisor.marks import begun, begun_names, unmark
 from infra.supervisor.receipts import Receipt, append_receipt, half_done, read_receipts
 from state.params import params_hash
 from state.units import NS_PER_S
@@ -80,6 +80,21 @@ def settle_half_done(file: Path, journal: Path) -> list[Receipt]:
         found.append(append_receipt(file, receipt.cycle, "done", told))
         unmark(file.parent, receipt.cycle)
     return found
+
+
+def end_the_dead(file: Path) -> None:
+    """Write receipts for cycles that were begun, wait for nobody, and were killed before they meant to apply."""
+    receipts = read_receipts(file)
+    intended = {receipt.cycle for receipt in half_done(receipts)}
+    done = {receipt.cycle for receipt in receipts if receipt.kind == "done"}
+    for name in begun_names(file.parent):
+        if name in done:  # killed between its receipt and this
+            unmark(file.parent, name)
+        if name in intended | done:
+            continue
+        told = {"journal": begun(file.parent, name).get("journal", ""), "failed": "it was killed on its way"}
+        append_receipt(file, name, "done", told)
+        unmark(file.parent, name)
 
 
 def _may_be_heard(journal: Path) -> bool:

@@ -12,8 +12,9 @@ from infra.hedge.settings import HedgeSettings
 from infra.proofs.demo_latency import EAGER
 from infra.settings import read_params
 from infra.shell.face import Face
-from infra.shell.live import Plan, live
+from infra.shell.live import live
 from infra.shell.next_door import Place, place_of
+from infra.shell.plan import Plan
 from infra.shell.session import notes_of, play_session
 from infra.terminal.glance import Mode
 from infra.venue_next_door.binance_perp import binance_perp_app

@@ -11,8 +11,9 @@ from infra.ledger.ledger_book import DEPOSITED, FILE, entries_of
 from infra.ledger.ledger_file import digest_of, read_balances
 from infra.ledger.sqlite_ledger import write_ledger
 from infra.shell.face import Face
-from infra.shell.live import Plan, live
+from infra.shell.live import live
 from infra.shell.next_door import Place, place_of
+from infra.shell.plan import Plan
 from infra.terminal.glance import Mode
 from infra.venue_next_door.faults import Fault, Switch
 from infra.venue_next_door.markets import generated_market

@@ -17,7 +17,8 @@ from infra.proofs.demo_latency import EAGER
 from infra.settings import read_params
 from infra.shell.arming import Arming
 from infra.shell.face import Face
-from infra.shell.live import Plan, live
+from infra.shell.live import live
+from infra.shell.plan import Plan
 from infra.shell.session import play_session
 from infra.terminal.glance import Mode
 from infra.venue_next_door.markets import generated_market

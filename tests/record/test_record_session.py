@@ -13,8 +13,9 @@ from infra.record.answers import Answers
 from infra.record.opening import NothingRecorded, open_record
 from infra.record.record import Record
 from infra.shell.face import Face
-from infra.shell.live import Plan, live
+from infra.shell.live import live
 from infra.shell.next_door import place_of
+from infra.shell.plan import Plan
 from infra.terminal.glance import Mode
 from infra.venue_next_door.markets import generated_market
 from infra.venue_next_door.server import VenueServer

@@ -2,18 +2,14 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from sessions import CASH_MICROS, feed, market, open_shell, stretch
 
-from infra.addresses import PRODUCTION
-from infra.clock import WALL
 from infra.feeds.frames import Wire
-from infra.shell.ending import wind_down
+from infra.shell.ending import still_halted, wind_down
 from infra.shell.gate_start import gate_from
-from infra.shell.live import Plan, still_halted
 from infra.shell.restart import halted_before, resume, start_from
 from infra.shell.session import play_session
 from infra.shell.shell import Shell
@@ -142,9 +138,6 @@ def test_a_stream_that_halts_the_core_says_why_to_the_next_start_as_well(tmp_pat
     ("mode", "mend"), [("paper", "start it with --resume"), ("live", "`updown arm --limit-usd N --resume --journal x`")]
 )
 def test_a_start_says_in_one_line_that_it_is_halted_why_and_what_lifts_it(mode: str, mend: str) -> None:
-    plan: Any = Plan(
-        mode=mode, addresses=PRODUCTION, clock=WALL, folder=Path("x"), params=default_params(), cash_micros=1, code="t"
-    )
-    line = still_halted(plan, f"{WHY} (before this start)")
+    line = still_halted(mode, Path("x"), f"{WHY} (before this start)")
     assert line.startswith(f"halted: {WHY} (before this start); nothing but cancels leaves; look into it, then ")
     assert mend in line and "\n" not in line

@@ -13,8 +13,9 @@ from infra.settings import read_params
 from infra.shell.face import Face
 from infra.shell.gate_start import gate_from
 from infra.shell.kill import KEY_FILE, KILL_FILE, read_switch_file
-from infra.shell.live import Plan, live
+from infra.shell.live import live
 from infra.shell.next_door import place_of
+from infra.shell.plan import Plan
 from infra.shell.session import play_session
 from infra.terminal.glance import Mode
 from infra.venue_next_door.markets import generated_market

@@ -1,6 +1,10 @@
 """Live sessions whole: next door over real sockets, on paper, recorded; and what they refuse to do."""
 
 import asyncio
+import json
+import subprocess
+import sys
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +15,19 @@ from hypothesis import strategies as st
 
 from infra.addresses import PRODUCTION, Addresses
 from infra.clock import WALL
-from infra.journal.reader import read_events, verify
+from infra.journal.reader import read_events, read_notes, verify
+from infra.journal.segments import is_journal
 from infra.shell.face import Face
-from infra.shell.live import NotNextDoor, Plan, live
+from infra.shell.live import NotNextDoor, live
 from infra.shell.next_door import place_of
+from infra.shell.plan import Plan
 from infra.shell.session import play_session
 from infra.terminal.glance import Mode
 from infra.venue_next_door.markets import generated_market
 from infra.venue_next_door.server import VenueServer
 from infra.venues.credentials import throwaway_key
 from infra.venues.gateway import Gateway
+from infra.version import ROOT
 from state.events import Kind
 from state.params import default_params
 from state.units import MICROS
@@ -93,6 +100,40 @@ def test_a_demo_meets_the_market_asks_its_desk_and_replays_to_the_byte(tmp_path:
     assert played.difference == "" and played.core.digest() == told["session"]["run_hash"]
     assert played.mandates_count == told["desk"]["runs"]
     assert verify(tmp_path / "journal").sound
+
+
+def _notes(folder: Path) -> list[dict[str, Any]]:
+    return list(read_notes(folder, torn_ok=True)) if is_journal(folder) else []
+
+
+def test_a_paper_session_stops_by_the_kill_file_and_goes_on_when_it_is_lifted(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    said: list[dict[str, Any]] = []
+
+    def operator() -> None:
+        while "session" not in next(iter(_notes(folder)), {}):
+            time.sleep(0.1)
+        time.sleep(1.0)
+        for more in ([], ["--lift"]):
+            words = [sys.executable, "-m", "infra", "kill", "--journal", str(folder), "--json", *more]
+            said.append(json.loads(subprocess.run(words, cwd=ROOT, capture_output=True, check=True).stdout))
+            time.sleep(2.0)
+
+    async def both() -> None:
+        market = generated_market("demo", windows=4, seed=4, speed_ratio=SPEED, now_ns=0)
+        async with VenueServer.open(market, speed_ratio=SPEED, seed=4, cash_micros=CASH_MICROS, script=[]) as server:
+            place = place_of(server.file(), throwaway_key(), "made up")
+            given = plan("paper", folder, addresses=place.addresses, clock=place.clock, seconds=30.0)
+            told = asyncio.create_task(live(given, Face(Mode())))
+            await asyncio.to_thread(operator)
+            await told
+
+    asyncio.run(both())
+    assert [each.get("where") or "lifted" for each in said] == ["on paper", "lifted"]
+    played = play_session(folder)
+    halts = [note for note in played.notes if "halted" in note]
+    assert [(note["halted"], note["word"]) for note in halts] == [("killed: the operator killed it", "kill")]
+    assert played.difference == "" and int(played.core.world["halted_code"]) == 0
 
 
 def test_a_recording_keeps_frames_and_rows_and_can_be_read_as_any_journal(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from infra.ledger.rows import Row
 from infra.ledger.sqlite_ledger import write_ledger
 from infra.shell.arming import Arming
 from infra.shell.face import Face
-from infra.shell.live import Plan, live
+from infra.shell.live import live
+from infra.shell.plan import Plan
 from infra.shell.session import play_session
 from infra.shell.wallet_day import DayUnknown, WalletBooks
 from infra.terminal.glance import Mode

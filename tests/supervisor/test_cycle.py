@@ -21,10 +21,11 @@ from infra.model_next_door.server import ModelNextDoor
 from infra.shell.kill import KILL_FILE
 from infra.shell.params_request import REQUEST_FILE
 from infra.supervisor.cycle import LOCK, RECEIPTS, Ended, Supervisor, Waiting
-from infra.supervisor.marks import mark
+from infra.supervisor.marks import begun, mark
 from infra.supervisor.receipts import ReceiptsDamaged, append_receipt, read_receipts
 from infra.supervisor.watch import follow_promotions, settle_half_done
 from infra.venues.credentials import Secret
+from state.units import NS_PER_S
 
 pytestmark = pytest.mark.rehearsal
 
@@ -175,6 +176,38 @@ def test_what_is_rejected_is_not_applied(tmp_path: Path, rehearsals: Path) -> No
     assert isinstance(desk.do(), Waiting)
     told = desk.do(no).receipt.told
     assert told["approval"]["approve"] is False and "applied" not in told
+
+
+@pytest.mark.usefixtures("enough")
+def test_nobody_can_approve_what_was_asked_too_long_ago(tmp_path: Path, rehearsals: Path) -> None:
+    async def yes(supervisor: Supervisor) -> Any:
+        return await supervisor.answer("cycle-1", approve=True, by="ann", why="agreed")
+
+    desk = Desk(tmp_path / "s", rehearsals, lines(proposing("kelly_ratio", 0.1)), asking="always")
+    assert isinstance(desk.do(), Waiting)
+    asked = begun(desk.home, "cycle-1")
+    seven_hours_ns = 7 * 3600 * NS_PER_S
+    mark(desk.home, "cycle-1", asked["journal"], asked["usage"], asked["asked_ns"] - seven_hours_ns)
+    told = desk.do(yes).receipt.told
+    assert told["approval"] == {
+        "approve": False, "by": "the rule of age", "why": "asked 7.0 h ago, most 6 h: run another cycle",
+    }  # fmt: skip
+    assert "applied" not in told
+
+
+def test_the_digest_tells_drift_regime_and_costs_or_why_it_cannot(tmp_path: Path, rehearsals: Path) -> None:
+    async def observe(supervisor: Supervisor) -> Any:
+        return await supervisor.doors("cycle-1").observe()
+
+    digest = Desk(tmp_path / "s", rehearsals).do(observe)
+    drift, regime = digest["figures"]["drift"], digest["figures"]["regime"]
+    assert drift["windows_count"] == regime["of_late"]["windows_count"] + regime["before"]["windows_count"] > 0
+    assert drift["log_loss"]["mean"] == 0.0, "a backtest's run forecasts as its rehearsal does"
+    assert regime["of_late"]["move_rms_bps"] > 0 and regime["before"]["move_rms_bps"] is None
+    assert digest["figures"]["costs"]["models_usd"] == 0.0
+    assert digest["unknown"]["lag"] == "this record has no pulse of a live session"
+    session = Desk(tmp_path / "t", rehearsals, journal=traded_session()).do(observe)
+    assert session["figures"]["drift"]["windows_count"] == 1
 
 
 def intended(desk: Desk, journal: Path, **more: Any) -> None:

@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rehearsed_windows import scores
 
+from agents.proposal import COOLDOWN_NS, Context, braked_names, shrinks
 from evals.rehearsal import WindowScore
 from evals.usefulness import MISTUNED, Attempt, usefulness_table
 from infra.supervisor.search import NAMES_MOST, STEP_RATIO, TUNABLES, random_proposal, rounded, search, step_box
-from state.params import BOUNDS, checked, default_params
+from state.params import BOUNDS, Change, checked, default_params
+from state.records import as_dict
 from state.units import MICROS
 
 NAMES = [each.name for each in TUNABLES]
@@ -70,6 +72,23 @@ def test_the_same_seed_proposes_the_same_and_another_may_not() -> None:
         return desk.asked
 
     assert once(5) == once(5) != once(6)
+
+
+@given(seed=st.integers(0, 50), braked=st.sets(st.sampled_from(NAMES)))
+@settings(max_examples=20, deadline=None)
+def test_a_braked_name_is_only_ever_tried_towards_safety(seed: int, braked: set[str]) -> None:
+    desk, now = desk_that_likes("take_edge_bps", 0.0), as_dict(default_params())
+    asyncio.run(search(desk.fitted, default_params(), seed=seed, rehearsals=14, braked=frozenset(braked)))
+    tried = [Change(name, now[name], value) for asked in desk.asked for name, value in asked.items()]
+    assert all(shrinks(change) for change in tried if change.name in braked)
+    assert any(not shrinks(change) for change in tried) or len(braked) > 6
+
+
+def test_what_rests_after_a_change_or_cannot_be_judged_is_braked() -> None:
+    hour_ns = COOLDOWN_NS
+    fresh = Context(now_ns=10 * hour_ns, changed_ns={"kelly_ratio": 9 * hour_ns + 1, "interval_z": 9 * hour_ns})
+    assert braked_names(fresh) == {"kelly_ratio"}
+    assert braked_names(replace(fresh, stale=True)) == set(BOUNDS) == braked_names(replace(fresh, budget_left=False))
 
 
 def test_what_cannot_be_bettered_is_left_alone() -> None:

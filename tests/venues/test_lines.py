@@ -11,7 +11,7 @@ import pytest
 from infra.clock import WallClock
 from infra.venues.credentials import throwaway_key
 from infra.venues.lines import FAILURES, Lines, NotConnected
-from infra.venues.rest import NoAnswer, Rest
+from infra.venues.rest import NoAnswer, Rest, patiently
 from infra.venues.signing import Signer
 
 Play = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -193,5 +193,47 @@ def test_no_order_leaves_before_it_is_safe_on_disk_and_other_requests_do_not_wai
             assert (await order).status == 200
             assert [request.split()[0] for request in server.requests] == [b"DELETE", b"POST"]
             await rest.close()
+
+    asyncio.run(story())
+
+
+def test_a_start_asks_again_while_answers_are_late_and_gives_up_in_the_end() -> None:
+    async def story() -> None:
+        asked = 0
+
+        async def third() -> int:
+            nonlocal asked
+            asked += 1
+            if asked < 3:
+                raise NoAnswer("GET /time: no answer (TimeoutError)", late=True)
+            return asked
+
+        assert await patiently(third) == 3
+        asked = 0
+        with pytest.raises(NoAnswer, match="TimeoutError"):
+            await patiently(third, for_s=0.0)
+        assert asked == 1
+
+    asyncio.run(story())
+
+
+def test_a_start_does_not_wait_for_who_refuses_and_knows_who_is_late() -> None:
+    async def story() -> None:
+        silence = asyncio.Event()
+
+        async def hang(*_: object) -> None:
+            await silence.wait()
+
+        async with Server(hang, hang) as server:
+            late = Rest(server.address, WallClock(), Signer(throwaway_key()), None)
+            with pytest.raises(NoAnswer) as told:
+                await late.open()
+            silence.set()
+            await late.close()
+        assert told.value.late and not told.value.unsent
+        gone = Rest(server.address, WallClock(), Signer(throwaway_key()), None)
+        with pytest.raises(NoAnswer) as refused:
+            await patiently(gone.open)
+        assert refused.value.unsent and not refused.value.late
 
     asyncio.run(story())
