@@ -60,6 +60,7 @@ class TeeRun:
         over: Says that it is to end; None: it ends when everything that is written down has been published.
         deadline_s: How long it goes on at the end, and waits for a broker at the beginning of a single run.
         say: Hears how it goes.
+        poll_s: How often a growing journal is read on.
     """
 
     folder: Path
@@ -68,6 +69,7 @@ class TeeRun:
     over: Over | None
     deadline_s: float
     say: Say
+    poll_s: float = POLL_S
 
     @property
     def is_over(self) -> bool:
@@ -107,7 +109,7 @@ class TeeRun:
                 telling.look()
                 if last:
                     break
-                time.sleep(POLL_S)
+                time.sleep(self.poll_s)
         except GaveUp:
             return tee.told()
         bus.flush(self.deadline_s)

@@ -14,6 +14,7 @@ from infra.cli.desk import graph, step
 from infra.cli.doctor import doctor
 from infra.cli.evals import evals
 from infra.cli.failures import CODES, UsageError, fail, guarded
+from infra.cli.ingest import ingest
 from infra.cli.journals import import_sources, show, verify
 from infra.cli.kill import kill
 from infra.cli.ledger import ledger, statement
@@ -80,6 +81,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "evals": evals,
     "mcp": mcp,
     "trace": trace,
+    "ingest": ingest,
     "tee": tee,
     "untee": untee,
     "metrics": metrics,

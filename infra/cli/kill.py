@@ -82,18 +82,21 @@ def kill(
     if target.signer is None:
         note(f"updown: only the desk can cancel: {target.why_no_signer}")
     called, pulled = _run(target, session, seconds)
-    told: dict[str, Any] = {
-        "where": target.where, "file": file, "desk_answered": called, "verified": pulled.is_verified,
-        "open": None if pulled.open_count < 0 else pulled.open_count, "tries": pulled.tries_count,
-        "words": pulled.words,
-    }  # fmt: skip
     if as_json:
-        answer(told)
+        answer(_plain(target.where, file, called, pulled))
     else:
         desk = "" if session is None else f"the desk {'stopped' if called else 'does not answer'}; "
         say(f"{desk}{'no order is open' if pulled.is_verified else f'NOT VERIFIED: {pulled.words}'} at {target.where}")
     if not pulled.is_verified or (journal is not None and not file):
         raise typer.Exit(int(Exit.DOES_NOT_HOLD))
+
+
+def _plain(where: str, file: str, called: bool | None, pulled: "Pulled") -> dict[str, Any]:
+    return {
+        "where": where, "file": file, "desk_answered": called, "verified": pulled.is_verified,
+        "open": None if pulled.open_count < 0 else pulled.open_count, "tries": pulled.tries_count,
+        "words": pulled.words,
+    }  # fmt: skip
 
 
 def _is_paper(journal: Path) -> bool:
@@ -108,9 +111,10 @@ def _is_paper(journal: Path) -> bool:
 
 
 def _told_paper(journal: Path, file: str, *, as_json: bool) -> None:
+    from infra.venues.pulling import Pulled
+
     if as_json:
-        answer({"where": "on paper", "file": file, "desk_answered": None, "verified": True, "open": 0, "tries": 0,
-                "words": "nothing is at a venue"})  # fmt: skip
+        answer(_plain("on paper", file, None, Pulled(True, 0, 0, "nothing is at a venue")))
     else:
         say(f"the session of {journal} stops; it trades on paper, and nothing is at a venue")
 

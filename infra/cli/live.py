@@ -12,8 +12,10 @@ import typer
 from infra.cli.core import Changes, ParamsFile, RetuneTo, Seed, get_ready, read_retune, read_settings, where
 from infra.cli.failures import Misuse
 from infra.cli.speech import AsJson, answer, note, say, table
+from infra.ingest import FEEDS
 
 if TYPE_CHECKING:
+    from infra.bus.cluster import Cluster
     from infra.fast_state.port import FastState
     from infra.hedge.settings import HedgeSettings
     from infra.shell.plan import Plan
@@ -33,6 +35,23 @@ HedgeAt = Annotated[
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Lift what halted the session of before; look into it first.")]
+FeedsFrom = Annotated[
+    str,
+    typer.Option(
+        "--feeds-from", metavar="HOST:PORT", help="Take frames off this bus, where `updown ingest` puts them."
+    ),
+]
+FeedsPrefix = Annotated[
+    str, typer.Option("--feeds-prefix", metavar="NAME", help="What the names of its topics begin with.")
+]
+FeedsClient = Annotated[
+    Path | None,
+    typer.Option("--feeds-client", metavar="FILE", help="NAME=VALUE lines for its Kafka client (ssl.*, sasl.*)."),
+]
+Share = Annotated[
+    bool,
+    typer.Option("--share", help="Trade beside other desks: each window is one desk's, by leases in UPDOWN_REDIS_URL."),
+]
 Minutes = Annotated[float, typer.Option(min=0.0, help="End after so many minutes; 0: when stopped.")]
 
 
@@ -51,6 +70,10 @@ def demo(
     hedge: HedgeAt = "",
     retune: RetuneTo = "any",
     resume: Resume = False,
+    feeds_from: FeedsFrom = "",
+    feeds_prefix: FeedsPrefix = FEEDS,
+    feeds_client: FeedsClient = None,
+    share: Share = False,
     frames: Frames = False,
     plain: Plain = False,
     as_json: AsJson = False,
@@ -68,16 +91,12 @@ def demo(
 
     hedged = read_hedge(params, hedge)
     get_ready()
-    from infra.journal.segments import is_journal
     from infra.shell.next_door import borrowed_venue, own_venue
     from infra.shell.plan import Plan
     from infra.version import code_name
 
-    if venue is not None and faults is not None:
-        raise Misuse("--faults goes to the venue that this command starts; give it to `updown venue` instead")
     folder = out or Path("var/demo") / f"{market}-seed-{seed}-{_stamp()}"
-    if venue is None and is_journal(folder):
-        raise Misuse(f"{folder}: a demo was here, and its venue is gone; name a new folder, or go on with --venue FILE")
+    _hold_demo(folder, venue, faults)
     source = (
         borrowed_venue(venue)
         if venue is not None
@@ -88,10 +107,21 @@ def demo(
             mode="demo", addresses=place.addresses, clock=place.clock, folder=folder, params=settings,
             cash_micros=round(cash * 1e6), code=code_name(), seed=seed, windows=windows,
             seconds=minutes * 60.0, keep_frames=frames, key=place.key, wallet=place.wallet, resume=resume,
-            hedge=hedged, hedge_keys=place.hedge_keys, retune=may, store=store,
+            hedge=hedged, hedge_keys=place.hedge_keys, retune=may, store=store, shares_windows=shares(share, store),
+            feeds_from=feeds(feeds_from, feeds_prefix, feeds_client),
         )  # fmt: skip
         told = run_plan(plan, plain=plain, as_json=as_json, venue="the venue next door", words=[place.words])
     show_session(told, as_json)
+
+
+def _hold_demo(folder: Path, venue: Path | None, faults: Path | None) -> None:
+    """Refuse a demo whose options do not fit each other."""
+    from infra.journal.segments import is_journal
+
+    if venue is not None and faults is not None:
+        raise Misuse("--faults goes to the venue that this command starts; give it to `updown venue` instead")
+    if venue is None and is_journal(folder):
+        raise Misuse(f"{folder}: a demo was here, and its venue is gone; name a new folder, or go on with --venue FILE")
 
 
 def paper(
@@ -106,6 +136,10 @@ def paper(
     hedge: HedgeAt = "",
     retune: RetuneTo = "any",
     resume: Resume = False,
+    feeds_from: FeedsFrom = "",
+    feeds_prefix: FeedsPrefix = FEEDS,
+    feeds_client: FeedsClient = None,
+    share: Share = False,
     frames: Frames = False,
     plain: Plain = False,
     as_json: AsJson = False,
@@ -120,11 +154,14 @@ def paper(
     settings, may = read_settings(params, changes), read_retune(retune)
     hedged = _on_paper(params, hedge)
     get_ready()
-    plan = _abroad("paper", settings, out, venue, params, windows, minutes, seed, cash, frames, resume=resume)
-    plan = replace(plan, hedge=hedged, retune=may)
-    show_session(
-        run_plan(plan, plain=plain, as_json=as_json, venue="real feeds, the matching model as the venue"), as_json
-    )
+    plan = abroad("paper", settings, out, venue, params, windows, minutes, seed, cash, frames, resume=resume)
+    with shared_store() as store:
+        plan = replace(
+            plan, hedge=hedged, retune=may, store=store, shares_windows=shares(share, store),
+            feeds_from=feeds(feeds_from, feeds_prefix, feeds_client),
+        )  # fmt: skip
+        told = run_plan(plan, plain=plain, as_json=as_json, venue="real feeds, the matching model as the venue")
+    show_session(told, as_json)
 
 
 def record(
@@ -144,7 +181,7 @@ def record(
     """
     settings = read_settings(params, None)
     get_ready(whole=False)
-    plan = _abroad("record", settings, out, venue, params, 0, minutes, 1, 0.0, frames=True)
+    plan = abroad("record", settings, out, venue, params, 0, minutes, 1, 0.0, frames=True)
     show_session(run_plan(plan, plain=plain, as_json=as_json, venue="real feeds"), as_json)
 
 
@@ -159,7 +196,7 @@ def _on_paper(params: Path | None, where: str) -> "HedgeSettings":
     return replace(told, where=PAPER) if told.where in EXCHANGES else told
 
 
-def _abroad(
+def abroad(
     mode: str, settings: Any, out: Path | None, venue: Path | None, params: Path | None, windows: int, minutes: float,
     seed: int, cash_usd: float, frames: bool, resume: bool = False,
 ) -> "Plan":  # fmt: skip
@@ -180,6 +217,35 @@ def _abroad(
         cash_micros=round(cash_usd * 1e6), code=code_name(), seed=seed, windows=windows, seconds=minutes * 60.0,
         keep_frames=frames, key=key, resume=resume,
     )  # fmt: skip
+
+
+def feeds(servers: str, prefix: str, client: Path | None) -> "Cluster | None":
+    """Give the bus that feeds a session; None where it has sockets of its own.
+
+    Raises:
+        Misuse: its library is not installed, or the client's file cannot be read.
+    """
+    if not servers:
+        return None
+    from importlib.util import find_spec
+
+    from infra.bus.client_settings import client_settings
+    from infra.bus.cluster import Cluster
+
+    if find_spec("confluent_kafka") is None:
+        raise Misuse("--feeds-from needs confluent-kafka: `uv sync --extra stack`")
+    return Cluster(servers, prefix, settings=client_settings(client))
+
+
+def shares(share: bool, store: "FastState | None") -> bool:
+    """Hold that desks which share windows have something to share them by.
+
+    Raises:
+        Misuse: they have not.
+    """
+    if share and store is None:
+        raise Misuse("--share needs a Redis that all desks use: set UPDOWN_REDIS_URL")
+    return share
 
 
 @contextmanager

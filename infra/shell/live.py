@@ -1,6 +1,8 @@
 """Live sessions put together: live, demo, paper and record are the same parts with other doors and addresses."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -9,8 +11,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.bus.kafka_tail import KafkaTail
 from infra.clock import monotonic_ns
 from infra.hedge.hedge_watch import HedgeWatch
+from infra.ingest.bus_frames import FED, TOPICS, BusFrames
 from infra.ledger.ledger_book import DEPOSITED, LedgerBook
 from infra.ledger.session_books import session_books
 from infra.ledger.watching import BooksWatch
@@ -22,6 +26,7 @@ from infra.shell.face import Face
 from infra.shell.gate_start import gate_from
 from infra.shell.hedging import hedge_of
 from infra.shell.kill import KillSwitch, PaperKill, kill_switch
+from infra.shell.market_leases import MarketLeases
 from infra.shell.paper import PaperVenue
 from infra.shell.parts import begin_part
 from infra.shell.payouts import payouts, resume_merges, witness_of
@@ -62,6 +67,7 @@ async def live(plan: Plan, face: Face) -> None:
         JournalForeign, JournalDamaged, JournalBusy: the folder cannot be gone on with.
         CredentialsRefused: the venue gives us no keys.
         NoAnswer: it does not answer, or does not say what the account holds.
+        BusAway, BusRefused: the bus that is to feed it cannot be used.
         LedgerDiffers, LedgerForeign, LedgerBusy: the books beside the journal cannot be gone on with.
         HedgeRefused: the hedge that is wanted does not fit this session.
         DayUnknown: what other sessions of the wallet lost today is not known.
@@ -109,8 +115,12 @@ async def _live(
         )  # fmt: skip
         stack.callback(shell.close)
         face.begin(shell, hedge)
-        wires = EVERY if keys is not None else EVERY - PRIVATE
-        async with Streams(plan.addresses, plan.clock, intake, keys, wires=wires, seed=plan.seed) as streams:
+        frames, leases = await _fed(plan, intake, stack), _leases(plan, intake, shell, face)
+        wires = (EVERY if keys is not None else EVERY - PRIVATE) - (FED if frames is not None else frozenset())
+        async with Streams(
+            plan.addresses, plan.clock, intake, keys, wires=wires, seed=plan.seed, windows_to=leases,
+            beside=frames.lives if frames is not None else None,
+        ) as streams:  # fmt: skip
             face.streams = streams
             _begin(plan, shell, session, start, gateway, streams)
             _tell_of_before(plan, shell, face, gateway)
@@ -125,7 +135,7 @@ async def _live(
             settling = await _settling(plan, stack, shell, books, gateway, rest, start)
             lives = [face.look(), _watch(plan, shell, gateway, stop)]
             parts = (
-                gateway, settling, watch, hedge, plan.arming, retuning, _paper_kill(plan, shell),
+                gateway, settling, watch, hedge, plan.arming, retuning, _paper_kill(plan, shell), frames, leases,
                 Pulse(plan.store, shell, face),
             )  # fmt: skip
             lives += [part.run() for part in parts if part is not None]
@@ -144,6 +154,26 @@ async def _live(
                 await asyncio.gather(*tasks, return_exceptions=True)
                 if hedge is not None:
                     await hedge.end()
+
+
+async def _fed(plan: Plan, intake: Intake, stack: AsyncExitStack) -> BusFrames | None:
+    """Stand at the end of the bus that feeds this session, if one does; only parts that run read from it."""
+    if plan.feeds_from is None:
+        return None
+    tail = await asyncio.to_thread(KafkaTail, plan.feeds_from, TOPICS)
+    stack.callback(tail.close)
+    return BusFrames(tail, plan.clock, intake)
+
+
+def _leases(plan: Plan, intake: Intake, shell: Shell, face: Face) -> MarketLeases | None:
+    if not plan.shares_windows:
+        return None
+    assert plan.store is not None, "desks that share windows share a store"
+    return MarketLeases(
+        plan.store, f"{socket.gethostname()}:{os.getpid()}", plan.clock, intake.put, tell=face.tell,
+        is_known=lambda each: shell.core is not None
+        and shell.core.slot_of(each.open_ns, each.asset, each.close_ns - each.open_ns) >= 0,
+    )  # fmt: skip
 
 
 async def _settling(

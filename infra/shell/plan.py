@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.addresses import Addresses
+from infra.bus.cluster import Cluster
 from infra.clock import Clock
 from infra.fast_state.port import FastState
 from infra.hedge.ccxt_perp import HedgeKeys
@@ -55,6 +56,10 @@ class Plan:
     """How far parameters may be changed while it runs; what shrinks risk always may, unless nobody may change any."""
     store: FastState | None = None
     """The fast state that others share; None: the session's own."""
+    feeds_from: Cluster | None = None
+    """Frames of the feeds come off this bus, from an ingest; None: from sockets of our own."""
+    shares_windows: bool = False
+    """Other desks trade beside this one: a window is followed only with its lease, which the store gives."""
     resume: bool = False
     """The operator lifts what halted the session before this start; a live one is armed with that instead."""
 

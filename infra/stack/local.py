@@ -1,8 +1,8 @@
 """The whole desk as processes of their own over real servers of this machine: the stack, without containers.
 
-A venue next door, a desk that trades there, a tee of its journal to Apache Kafka, an archive of it in PostgreSQL, its
-metrics, and Redis for the rate that desks share. Each part may be killed and started again by itself; the journal is
-what they agree on, and the desk waits for none of them.
+A venue next door, an ingest that hears its feeds, a desk that takes their frames off the bus and trades there, a tee of
+its journal to Apache Kafka, an archive of it in PostgreSQL, its metrics, and Redis for the rate that desks share. Each
+part may be killed and started again by itself; the journal is what they agree on, and the desk waits for none of them.
 """
 
 import time
@@ -47,6 +47,8 @@ class StackPlan:
     seed: int = 4
     changes: tuple[str, ...] = ()
     """Parameters of the desk, as `name=value`."""
+    apart: bool = True
+    """The feeds are heard by a process of their own, and the desk takes their frames off the bus."""
 
 
 @dataclass(slots=True)
@@ -83,11 +85,15 @@ class LocalStack:
             "venue": ["venue", "--market", plan.market, "--speed", f"{plan.speed:g}", "--seed", str(plan.seed),
                       "--windows", str(plan.windows + 4), *to_file],
             "desk": ["demo", "--venue", venue, "--out", journal, "--windows", str(plan.windows), "--json",
-                     *(word for change in plan.changes for word in ("--set", change))],
+                     *(word for change in plan.changes for word in ("--set", change)),
+                     *(("--feeds-from", self.kafka.bootstrap) if plan.apart else ())],
             "tee": ["tee", "--journal", journal, "--to", self.kafka.bootstrap, "--with-parent", "--json"],
             "archive": ["archive", "--journal", journal, "--to", self.postgres.dsn(), "--with-parent", "--json"],
             "metrics": ["metrics", "--journal", journal, "--port", "0", "--json"],
         }  # fmt: skip
+        if plan.apart:
+            words["ingest"] = ["ingest", "--venue", venue, "--out", str(self.folder / "feeds"), "--with-parent",
+                               "--to", self.kafka.bootstrap, "--json"]  # fmt: skip
         self.processes = {name: Process(name, each, self.folder) for name, each in words.items()}
         self.processes["desk"].environment = {URL_VARIABLE: self.redis.url}
 
@@ -122,8 +128,9 @@ class LocalStack:
             if venue.is_over or time.monotonic() > limit:
                 raise ProcessFailed(f"the venue did not come up: {venue.last_words}")
             time.sleep(POLL_S)
-        for name in ("desk", "tee", "archive"):
-            self.processes[name].start()
+        for name in ("ingest", "desk", "tee", "archive"):
+            if name in self.processes:
+                self.processes[name].start()
         while not (is_journal(self.journal) and journal_end(self.journal).next_seq):
             if self.desk.is_over or time.monotonic() > limit:
                 raise ProcessFailed(f"the desk did not begin: {self.desk.last_words}")
@@ -133,8 +140,9 @@ class LocalStack:
     def finish(self) -> None:
         """Let those beside the desk take what it left them, once it has ended, and end."""
         assert self.desk.is_over, "the desk ends first"
-        for name in ("tee", "archive"):
-            self.processes[name].end()
+        for name in ("ingest", "tee", "archive"):
+            if name in self.processes:
+                self.processes[name].end()
 
     def close(self) -> None:
         """End all that still runs."""

@@ -9,14 +9,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from infra.addresses import Addresses
 from infra.clock import Clock
 from infra.feeds import clob_rest, gamma
 from infra.feeds.frames import Parsed, Refused, Wire
 from infra.feeds.listings import Listing, listing_of, window_of_slug
-from infra.streams.intake import Arrived, Intake, What
+from infra.streams.intake import Arrived, What
 from infra.streams.rest import Answer, Missed, Rest
 from state.events import Asset, Token
 from state.units import NS_PER_S
@@ -54,13 +54,20 @@ def _nobody(_: Listing) -> None:
     pass
 
 
+class Windows(Protocol):
+    """Hears of windows, and of what the catalogue says of them: an intake, or who stands before it."""
+
+    def put(self, arrived: Arrived) -> None:
+        """Take something in; never waits."""
+
+
 @dataclass(slots=True)
 class Discovery:
     """Follows windows as they come; a window's whole life is `_follow`, read from top to bottom."""
 
     addresses: Addresses
     clock: Clock
-    intake: Intake
+    intake: Windows
     rest: Rest
     assets: Sequence[Asset] = (Asset.BTC,)
     span_s: int = 300

@@ -9,7 +9,7 @@ fault of ours in any task is logged, ends the block, and goes up.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -22,7 +22,7 @@ from infra.feeds.frames import Wire
 from infra.streams.chain import Chain
 from infra.streams.clock_offset import Skew, VenueClock
 from infra.streams.connection import Connection
-from infra.streams.discovery import Discovery
+from infra.streams.discovery import Discovery, Windows
 from infra.streams.endpoints import EVERY, endpoints
 from infra.streams.intake import Intake
 from infra.streams.life import Health, Life, State, health_of
@@ -48,6 +48,8 @@ class Streams:
         span_s: Length of the followed windows.
         ahead: How many windows beyond the current one are followed, so that a roll-over finds them warm.
         seed: Of the pauses between attempts to connect.
+        beside: How wires do that somebody else pours into the intake.
+        windows_to: Hears of windows in the intake's place, and hands on those that are to be followed.
     """
 
     def __init__(
@@ -62,9 +64,12 @@ class Streams:
         span_s: int = 300,
         ahead: int = 3,
         seed: int = 1,
+        beside: Mapping[Wire, Life] | None = None,
+        windows_to: Windows | None = None,
     ) -> None:
         self._addresses, self._clock, self._intake, self._credentials = addresses, clock, intake, credentials
         self._wires, self._assets, self._span_s, self._ahead, self._seed = wires, assets, span_s, ahead, seed
+        self._beside, self._windows_to = dict(beside or {}), windows_to or intake
         self.connections: dict[Wire, Connection] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -95,7 +100,7 @@ class Streams:
         if Wire.POLYBOLT in self.connections and Wire.RTDS in self.connections:
             self.connections[Wire.RTDS].want(False)
         self._discovery = Discovery(
-            self._addresses, clock, intake, rest, self._assets, self._span_s, self._ahead,
+            self._addresses, clock, self._windows_to, rest, self._assets, self._span_s, self._ahead,
             on_listed=tokens.list_window, on_unlisted=tokens.unlist_window,
         )  # fmt: skip
         self._venue_clock = VenueClock(self._addresses, clock, intake, rest)
@@ -156,7 +161,9 @@ class Streams:
 
     def health(self) -> list[Health]:
         """Give how each wire does, in order of the wires; a wire that was asked for and cannot be is told as idle."""
-        lives: dict[Wire, Life] = {wire: each.life for wire, each in self.connections.items()} | self._rest.lives
+        lives: dict[Wire, Life] = (
+            {wire: each.life for wire, each in self.connections.items()} | self._rest.lives | self._beside
+        )
         for wire in self._wires - lives.keys():
             needs = "needs credentials of the venue's API" if wire in _KEYED else ""
             lives[wire] = Life(State.IDLE, why=needs)

@@ -202,7 +202,9 @@ def test_the_digest_tells_drift_regime_and_costs_or_why_it_cannot(tmp_path: Path
     digest = Desk(tmp_path / "s", rehearsals).do(observe)
     drift, regime = digest["figures"]["drift"], digest["figures"]["regime"]
     assert drift["windows_count"] == regime["of_late"]["windows_count"] + regime["before"]["windows_count"] > 0
-    assert drift["log_loss"]["mean"] == 0.0, "a backtest's run forecasts as its rehearsal does"
+    assert drift["log_loss"]["mean"] == pytest.approx(0.0, abs=1e-12), (
+        "a backtest's run forecasts as its rehearsal does"
+    )
     assert regime["of_late"]["move_rms_bps"] > 0 and regime["before"]["move_rms_bps"] is None
     assert digest["figures"]["costs"]["models_usd"] == 0.0
     assert digest["unknown"]["lag"] == "this record has no pulse of a live session"

@@ -78,10 +78,10 @@ def test_a_promoted_change_is_taken_at_a_boundary_and_given_back_when_it_breaks_
     folder, home = tmp_path / "journal", tmp_path / "supervisor"
 
     async def story() -> tuple[dict[str, Any], dict[str, Any]]:
-        market = generated_market("demo", windows=40, seed=4, speed_ratio=SPEED, now_ns=0)
+        market = generated_market("demo", windows=80, seed=4, speed_ratio=SPEED, now_ns=0)
         async with VenueServer.open(market, speed_ratio=SPEED, seed=4, cash_micros=CASH_MICROS, script=[]) as server:
             demo = Lives(server, folder)
-            demo.begin(seconds=500.0)
+            demo.begin(seconds=900.0)
             await demo.until(lambda: demo.mandates() > 20)
             await comes(demo, lambda: settled_count(folder) >= 2)
             promoted = await cycle(folder, home)

@@ -1,13 +1,12 @@
-"""The proof of the bus: a desk's journal at a stated rate, teed onto a real Kafka and read by a group, without loss."""
+"""The proof of throughput: a desk's journal at a stated rate, onto a real Kafka and into PostgreSQL, without loss.
 
-import json
-import subprocess
-import sys
-import tempfile
+Writer, tee, broker, a reader of the bus, archive and database share this machine. Beside them it is timed what all
+sinks together add to the way of an order. At the end the same journal is copied once more, by itself, for its rate.
+"""
+
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,17 +23,25 @@ from infra.bus.messages import TITLE, Foreign, Topic
 from infra.clock import now_ns
 from infra.journal.blocks import EntryKind
 from infra.journal.writer import Journal
+from infra.proofs.multi_process import open_scratch
 from infra.proofs.rehearsals import Progress
+from infra.proofs.sink_costs import SinkCosts
 from infra.stack.kafka import HEAP_MB, running_kafka
+from infra.stack.postgres import Postgres, running_postgres
+from infra.stack.processes import Process
+from infra.stack.redis import RedisHere
+from infra.store.archiving import DATABASE_PACE, Archived, Archiver
+from infra.store.postgres_store import PostgresSeries
 from state.units import NS_PER_S
 
-NAME: Final = "bus"
-CLAIM: Final = "a desk's journal at 50,000 rows/s for a minute reaches a reader over a real Kafka, whole and in time"
+NAME: Final = "throughput"
+CLAIM: Final = "a desk's journal at 50,000 rows/s for a minute reaches bus and database whole and in time"
 RATE_PER_S: Final = 50_000
 RUN_S: Final = 60.0
 TICK_S: Final = 0.01
 LAG_P99_S: Final = 2.0
 END_S: Final = 60.0
+ARCHIVE_BEHIND_S: Final = 15.0
 _SPARE_RATIO: Final = 1.02
 """The writer aims a little higher than the bar."""
 _BATCH: Final = 500
@@ -52,14 +59,27 @@ class _Read:
     missing: list[str] = field(default_factory=list)
 
 
-def prove_bus(_: Path | None, progress: Progress, *, run_s: float = RUN_S, rate: int = RATE_PER_S) -> Proof:
+def prove_throughput(_: Path | None, progress: Progress, *, run_s: float = RUN_S, rate: int = RATE_PER_S) -> Proof:
     """Run writer, tee, broker and reader beside each other, and count what arrives by its sequence."""
-    with tempfile.TemporaryDirectory(prefix="updown-bus-") as home, running_kafka(Path(home) / "kafka") as kafka:
-        cluster, folder = Cluster(kafka.bootstrap), Path(home) / "journal"
+    with ExitStack() as stack:
+        home = stack.enter_context(open_scratch())
+        kafka = stack.enter_context(running_kafka(home / "kafka"))
+        postgres = stack.enter_context(running_postgres(home / "postgres"))
+        redis = stack.enter_context(RedisHere(home / "redis"))
+        cluster, folder = Cluster(kafka.bootstrap), home / "journal"
         open_topics(cluster)
+        costs, is_over = SinkCosts(redis.url), threading.Event()
+        timing = threading.Thread(target=costs.run, args=(is_over.is_set,), name="costs", daemon=True)
         reader, dedupe, read = KafkaSubscription(cluster, "proof", list(Topic)), Dedupe(), _Read()
         written: list[float] = []
-        with Journal(folder, created_ns=now_ns(), code=NAME) as journal, _tee(folder, kafka.bootstrap) as tee:
+        follow = ["--journal", str(folder), "--with-parent", "--json"]
+        tee = Process("tee", ["tee", "--to", kafka.bootstrap, *follow], home)
+        archive = Process("archive", ["archive", "--to", postgres.dsn(), *follow], home)
+        for process in (tee, archive):
+            stack.callback(process.kill)
+            process.start()
+        with Journal(folder, created_ns=now_ns(), code=NAME) as journal:
+            timing.start()
             writer = threading.Thread(target=_write, args=(journal, run_s, rate, written), name="writer")
             began_s = time.monotonic()
             writer.start()
@@ -73,10 +93,46 @@ def prove_bus(_: Path | None, progress: Progress, *, run_s: float = RUN_S, rate:
                 _read_on(reader, dedupe, read)
             items_count, rows_count = journal.next_seq, journal.next_row
             memory_mb = kafka.memory_mb
-            tee.terminate()
-            told = json.loads(tee.communicate(timeout=END_S)[0])
+        is_over.set()
+        timing.join()
+        behind_s = -time.monotonic()
+        archive.end()
+        behind_s += time.monotonic()
+        tee.end()
         reader.close()
-    return _judged(read, dedupe, told, items_count, rows_count, written[0], memory_mb)
+        told = {"tee": tee.told(), "archive": archive.told()}
+        copied = _copied(folder, postgres)
+    figures = (
+        *_judged(read, dedupe, told["tee"], items_count, rows_count, written[0], memory_mb),
+        *_kept(told["archive"], items_count, behind_s, copied),
+        *costs.figures(),
+    )
+    note = f"writer, tee, broker (heap {HEAP_MB} MB), reader, archive and database share this machine's cores"
+    return Proof(name=NAME, claim=CLAIM, figures=figures, notes=(note,))
+
+
+def _copied(folder: Path, postgres: Postgres) -> Archived:
+    """Archive a finished journal into a database of its own, with nothing beside it."""
+    import psycopg
+
+    with psycopg.connect(postgres.dsn(), autocommit=True) as link:
+        link.execute("CREATE DATABASE again")
+    dsn = postgres.dsn("again")
+    return Archiver(folder=folder, open_store=lambda: PostgresSeries(dsn), pace=DATABASE_PACE, pause=time.sleep).run()
+
+
+def _kept(told: dict[str, Any], items_count: int, behind_s: float, copied: Archived) -> tuple[Figure, ...]:
+    """Hold what the database has against what was written."""
+    return (
+        Figure(name="items of the journal that the database lacks", measured=items_count - told["items"], bar="0",
+               holds=told["items"] == items_count),
+        Figure(name="rows that came of them", measured=f"{told['rows']:,}", bar="-"),
+        Figure(name="archive behind at the end", measured=f"{behind_s:.1f} s", bar=f"<= {ARCHIVE_BEHIND_S:g} s",
+               holds=behind_s <= ARCHIVE_BEHIND_S),
+        Figure(name="the same journal archived by itself", bar="-",
+               measured=f"{copied.items / copied.seconds:,.0f} items/s, {copied.rows_per_s:,} rows/s; "
+                        f"COPY alone {copied.written_rows_per_s:,} rows/s"),
+    )  # fmt: skip
 
 
 def _judged(
@@ -87,14 +143,14 @@ def _judged(
     rows_count: int,
     span_s: float,
     memory_mb: float,
-) -> Proof:
+) -> tuple[Figure, ...]:
     """Hold what arrived against what was written."""
     numbers = np.concatenate(read.numbers) if read.numbers else np.empty(0, np.int64)
     counts = np.bincount(numbers, minlength=items_count)
     lost, twice = int((counts == 0).sum()), int((counts > 1).sum())
     half, late = (float(np.percentile(read.lags_s, share)) for share in (50, 99)) if read.lags_s else (np.inf, np.inf)
     per_s = rows_count / span_s
-    figures = (
+    return (
         Figure(name="rows written", measured=f"{per_s:,.0f} /s", bar=f">= {RATE_PER_S:,} /s",
                holds=per_s >= RATE_PER_S),
         Figure(name="for", measured=f"{span_s:.1f} s", bar=f">= {RUN_S:g} s", holds=span_s >= RUN_S),
@@ -111,8 +167,6 @@ def _judged(
         Figure(name="messages left out", measured=dedupe.doubled_count, bar="-"),
         Figure(name="broker's memory", measured=f"{memory_mb:.0f} MB", bar="-"),
     )  # fmt: skip
-    note = f"writer, tee, broker (heap {HEAP_MB} MB) and reader share this machine's cores"
-    return Proof(name=NAME, claim=CLAIM, figures=figures, notes=(note,))
 
 
 def _write(journal: Journal, run_s: float, rate: int, written: list[float]) -> None:
@@ -147,16 +201,3 @@ def _read_on(reader: KafkaSubscription, dedupe: Dedupe, read: _Read) -> None:
                 read.lags_s.append((seen_ns - told.seen_ns) / NS_PER_S)
     if batch:
         reader.commit()
-
-
-@contextmanager
-def _tee(folder: Path, bootstrap: str) -> Iterator["subprocess.Popen[str]"]:
-    """Run the tee as a process of its own."""
-    words = [sys.executable, "-m", "infra", "tee", "--journal", str(folder), "--to", bootstrap, "--json"]
-    child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        yield child
-    finally:
-        if child.poll() is None:
-            child.kill()
-        child.wait()
