@@ -65,7 +65,7 @@ def code_of(error: Exception) -> Exit:
         + _known("infra.hedge.ccxt_perp", "HedgeRefused")
         + _known("infra.shell.wallet_day", "DayUnknown")
         + _known("infra.venue_next_door.files", "VenueFileRefused")
-        + _known("infra.ledger.ledger", "LedgerBusy", "LedgerFailed")
+        + _known("infra.ledger.ledger", "LedgerAway", "LedgerBusy", "LedgerFailed")
         + _known("infra.venues.credentials", "KeyMissing")
         + _known("infra.venues.rest", "CredentialsRefused", "NoAnswer")
         + _known("infra.venues.signing", "SignerFailed")

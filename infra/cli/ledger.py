@@ -43,16 +43,15 @@ def ledger(
 
 def ledger_told(folder: Path, *, rebuild: bool = False, replay: bool = False, fills: int = 20) -> dict[str, Any]:
     """Read a session's books off its journal and hold those beside it against them; plain values."""
-    from infra.ledger.ledger_book import FILE, entries_of
-    from infra.ledger.ledger_file import digest_of
-    from infra.ledger.sqlite_ledger import write_ledger
+    from infra.ledger.ledger_book import entries_of
+    from infra.ledger.places import rebuild_books
 
     book, notes = _book_of(folder)
     told: dict[str, Any] = {"session": str(folder)}
     if rebuild:
-        before = digest_of(folder / FILE) if (folder / FILE).is_file() else ""
-        write_ledger(folder / FILE, entries_of(folder))
-        after = digest_of(folder / FILE)
+        before = _digest(folder)
+        rebuild_books(folder, _dsn(), entries_of(folder))
+        after = _digest(folder)
         told["rebuilt"] = {"digest": after, "same_as_before": None if not before else after == before}
     balances, equity, all_fills = book.balances(), book.equity(), book.fills()
     states: dict[str, int] = {}
@@ -64,7 +63,7 @@ def ledger_told(folder: Path, *, rebuild: bool = False, replay: bool = False, fi
     told["fills_by_state"] = states
     told["fills"] = [_fill_told(fill) for fill in all_fills[len(all_fills) - min(fills, len(all_fills)) :]]
     told["not_booked"] = dict(book.booker.counts)
-    told["file"] = _hold_file(folder / FILE, folder)
+    told["file"] = _hold_file(folder)
     told["held"] = [note for note in notes if "books held against" in note]
     told["core"] = _replayed(folder, book)[0] if replay else None
     agree = told["file"]["same"] and (told["core"] is None or told["core"]["same"])
@@ -140,21 +139,38 @@ def _book_of(folder: Path) -> "tuple[LedgerBook, list[dict[str, Any]]]":
     return book, read_notes(folder, torn_ok=True)
 
 
-def _hold_file(path: Path, folder: Path) -> dict[str, Any]:
+def _dsn() -> str:
+    import os
+
+    from infra.ledger.places import dsn_from
+
+    return dsn_from(os.environ)
+
+
+def _digest(folder: Path) -> str:
+    """Give the hash of the books that a session has; empty where it has none yet."""
+    from infra.ledger.places import books_by, file_of
+
+    return books_by(file_of(folder), _dsn()).digest() if file_of(folder).is_file() else ""
+
+
+def _hold_file(folder: Path) -> dict[str, Any]:
     """Hold the books beside a journal against the journal, entry by entry."""
     from infra.ledger.ledger_book import entries_of
-    from infra.ledger.ledger_file import digest_of, read_entries
+    from infra.ledger.places import books_by, file_of
 
+    path = file_of(folder)
     if not path.is_file():
         return {"path": str(path), "there": False, "same": True, "missing": 0, "differences": []}
+    books = books_by(path, _dsn())
     made = {entry.key: entry for entry in entries_of(folder)}
-    kept = {entry.key: entry for entry in read_entries(path)}
+    kept = {entry.key: entry for entry in books.entries()}
     odd = [key for key, entry in kept.items() if key not in made or made[key].mark != entry.mark]
     missing = len(made.keys() - kept.keys())
     words = [f"{key}: {'other figures than' if key in made else 'not in'} the journal" for key in odd[:20]]
     return {
-        "path": str(path), "there": True, "same": not odd, "missing": missing, "differences": words,
-        "digest": digest_of(path),
+        "path": books.where, "there": True, "same": not odd, "missing": missing, "differences": words,
+        "digest": books.digest(),
     }  # fmt: skip
 
 

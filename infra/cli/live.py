@@ -108,7 +108,7 @@ def demo(
             cash_micros=round(cash * 1e6), code=code_name(), seed=seed, windows=windows,
             seconds=minutes * 60.0, keep_frames=frames, key=place.key, wallet=place.wallet, resume=resume,
             hedge=hedged, hedge_keys=place.hedge_keys, retune=may, store=store, shares_windows=shares(share, store),
-            feeds_from=feeds(feeds_from, feeds_prefix, feeds_client),
+            feeds_from=feeds(feeds_from, feeds_prefix, feeds_client), ledger_dsn=ledger_dsn(),
         )  # fmt: skip
         told = run_plan(plan, plain=plain, as_json=as_json, venue="the venue next door", words=[place.words])
     show_session(told, as_json)
@@ -158,7 +158,7 @@ def paper(
     with shared_store() as store:
         plan = replace(
             plan, hedge=hedged, retune=may, store=store, shares_windows=shares(share, store),
-            feeds_from=feeds(feeds_from, feeds_prefix, feeds_client),
+            feeds_from=feeds(feeds_from, feeds_prefix, feeds_client), ledger_dsn=ledger_dsn(),
         )  # fmt: skip
         told = run_plan(plan, plain=plain, as_json=as_json, venue="real feeds, the matching model as the venue")
     show_session(told, as_json)
@@ -235,6 +235,15 @@ def feeds(servers: str, prefix: str, client: Path | None) -> "Cluster | None":
     if find_spec("confluent_kafka") is None:
         raise Misuse("--feeds-from needs confluent-kafka: `uv sync --extra stack`")
     return Cluster(servers, prefix, settings=client_settings(client))
+
+
+def ledger_dsn() -> str:
+    """Give the database that keeps books, if the environment names one."""
+    import os
+
+    from infra.ledger.places import dsn_from
+
+    return dsn_from(os.environ)
 
 
 def shares(share: bool, store: "FastState | None") -> bool:

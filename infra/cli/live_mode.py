@@ -1,6 +1,7 @@
 """The commands `live`, `arm` and `disarm`: the desk with real money, which watches only until a person arms it."""
 
 import asyncio
+import os
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -104,13 +105,15 @@ def _refuse(findings: "Findings", as_json: bool) -> None:
 
 
 def _plan(visit: "Visit", findings: "Findings", *, windows: int, seconds: float, seed: int, frames: bool) -> "Plan":
+    from infra.ledger.places import dsn_from
     from infra.shell.arming import Arming
     from infra.shell.plan import Plan
     from infra.shell.wallet_day import WalletBooks
     from infra.version import code_name
 
     assert visit.identity is not None
-    books = WalletBooks.of(visit.leases, visit.identity.address, visit.folder)
+    dsn = dsn_from(os.environ)
+    books = WalletBooks.of(visit.leases, visit.identity.address, visit.folder, dsn)
     books.elsewhere(visit.clock.now_ns())  # what cannot be known refuses the start before anything is begun
     abroad = visit.addresses.abroad()
     where = f"{visit.addresses.clob}, real money" if abroad else "the venue next door, play money"
@@ -119,7 +122,7 @@ def _plan(visit: "Visit", findings: "Findings", *, windows: int, seconds: float,
         mode="live", addresses=visit.addresses, clock=visit.clock, folder=visit.folder, params=visit.params,
         cash_micros=findings.cash_micros, code=code_name(), seed=seed, windows=windows, seconds=seconds,
         keep_frames=frames, identity=visit.identity, wallet=visit.identity.wallet, arming=arming,
-        wallet_books=books,
+        wallet_books=books, ledger_dsn=dsn,
     )  # fmt: skip
 
 

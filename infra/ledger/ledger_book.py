@@ -105,6 +105,11 @@ class LedgerBook:
                         self._unwritten.append(entry)
         return count
 
+    @property
+    def away(self) -> str:
+        """Say why entries wait to be written; empty when they do not."""
+        return "" if self._ledger is None else self._ledger.away
+
     def complain(self) -> None:
         """Say whether the books can be written.
 

@@ -107,6 +107,42 @@ def read_entries(path: Path) -> Iterator[Entry]:
             )  # fmt: skip
 
 
+class FileBooks:
+    """A file's books as they are read (`infra.ledger.ledger.Books`)."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the file; it is looked at when something is asked."""
+        self.path, self.where = path, str(path)
+
+    def balances(self) -> Balances:
+        """Add up what is durable."""
+        return read_balances(self.path)
+
+    def equity(self) -> Equity:
+        """Part that by how sure it is, shares at cost."""
+        return read_equity(self.path)
+
+    def day_pnl_micros(self, day: int) -> int:
+        """Give the realised result of a UTC day, counted from 1970."""
+        return read_day_pnl(self.path, day)
+
+    def fills(self) -> list[Fill]:
+        """Give every fill with its state, in the order of booking."""
+        return read_fills(self.path)
+
+    def count(self) -> int:
+        """Count the entries."""
+        return read_count(self.path)
+
+    def entries(self) -> Iterator[Entry]:
+        """Give every entry in order, postings included, fills and ends left out."""
+        return read_entries(self.path)
+
+    def digest(self) -> str:
+        """Give a hash over every row."""
+        return digest_of(self.path)
+
+
 def digest_of(path: Path) -> str:
     """Give a hash over every row of a file's books: the same journal gives the same one."""
     digest = hashlib.sha256()

@@ -11,10 +11,9 @@ from infra.clock import Clock
 from infra.journal.errors import JournalFailed
 from infra.ledger.differences import Difference, What, compare
 from infra.ledger.entries import TokenKey
-from infra.ledger.ledger import LedgerDiffers, LedgerError
-from infra.ledger.ledger_book import DEPOSITED, FILE, LedgerBook
-from infra.ledger.ledger_file import read_count
-from infra.ledger.sqlite_ledger import SqliteLedger
+from infra.ledger.ledger import Ledger, LedgerDiffers, LedgerError
+from infra.ledger.ledger_book import DEPOSITED, LedgerBook
+from infra.ledger.places import open_ledger
 from infra.ledger.standings import books_standing, collateral_at, core_standing, venue_standing
 from infra.shell.session import Session
 from infra.venues.rest import Rest
@@ -28,16 +27,21 @@ LOOK_NS: Final = 2 * NS_PER_S
 
 
 @asynccontextmanager
-async def session_books(session: Session, folder: Path) -> AsyncIterator[LedgerBook]:
+async def session_books(session: Session, folder: Path, dsn: str = "") -> AsyncIterator[LedgerBook]:
     """Open a session's books and let them hear the session until the block ends.
+
+    Args:
+        session: Whose.
+        folder: Its journal's.
+        dsn: Address of the database that keeps the books; empty: they lie beside the journal.
 
     Raises:
         LedgerDiffers: they are not what the journal leads to.
-        LedgerForeign, LedgerBusy, LedgerFailed: they cannot be written.
+        LedgerForeign, LedgerBusy, LedgerAway, LedgerFailed: they cannot be written.
     """
     loop = asyncio.get_running_loop()
 
-    ledger = SqliteLedger(folder / FILE, lambda: _make_safe(session, loop))
+    ledger = await asyncio.to_thread(open_ledger, folder, dsn, lambda: _make_safe(session, loop))
     try:
         book = LedgerBook(ledger)
         if not session.is_new:
@@ -76,14 +80,14 @@ def _make_safe(session: Session, loop: asyncio.AbstractEventLoop) -> None:
     safe.result(SAFE_S)
 
 
-def _complete(book: LedgerBook, ledger: SqliteLedger, folder: Path) -> None:
+def _complete(book: LedgerBook, ledger: Ledger, folder: Path) -> None:
     """Book what the journal has and the books have not; refuse books that have what the journal has not."""
     booked = book.catch_up(folder)
     ledger.flush()
-    more = read_count(ledger.path) - booked
+    more = ledger.count() - booked
     if more > 0:
         raise LedgerDiffers(
-            f"{ledger.path}: {more} entries are not in the journal; see `updown ledger {folder}`, and make the books "
+            f"{ledger.where}: {more} entries are not in the journal; see `updown ledger {folder}`, and make the books "
             f"anew with `--rebuild`"
         )
 

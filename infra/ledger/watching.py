@@ -52,6 +52,7 @@ class BooksWatch:
     gateway: Gateway | None
     goes_on: bool
     """The session goes on from a journal whose books were opened."""
+    _is_away: bool = False
 
     async def begin(self) -> None:
         """Hold the books against the core, or book what is there when a session is new; before anything is sent.
@@ -93,11 +94,19 @@ class BooksWatch:
                 await clock.sleep(5 * WAIT_NS)
         while True:
             await clock.sleep(WAIT_NS)
+            self._tell_away()
             try:
                 self.book.complain()
             except LedgerError as error:
                 self.shell.halt(str(error))
                 return
+
+    def _tell_away(self) -> None:
+        """Note when entries begin to wait for the place that keeps them, and when they do no longer."""
+        away = self.book.away
+        if bool(away) != self._is_away:
+            self._is_away = bool(away)
+            self._note({"books": "wait" if away else "are written again", "why": away})
 
     async def _wait_while(self, is_so: Callable[[], bool], longest_ns: int) -> None:
         """Wait until something is so no longer, or has been for too long."""

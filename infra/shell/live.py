@@ -68,7 +68,7 @@ async def live(plan: Plan, face: Face) -> None:
         CredentialsRefused: the venue gives us no keys.
         NoAnswer: it does not answer, or does not say what the account holds.
         BusAway, BusRefused: the bus that is to feed it cannot be used.
-        LedgerDiffers, LedgerForeign, LedgerBusy: the books beside the journal cannot be gone on with.
+        LedgerDiffers, LedgerForeign, LedgerBusy, LedgerAway: the books beside the journal cannot be gone on with.
         HedgeRefused: the hedge that is wanted does not fit this session.
         DayUnknown: what other sessions of the wallet lost today is not known.
     """
@@ -88,7 +88,8 @@ async def live(plan: Plan, face: Face) -> None:
     session.orders_leave = orders
     try:
         async with AsyncExitStack() as stack:
-            books = await stack.enter_async_context(session_books(session, plan.folder)) if start is not None else None
+            opened = session_books(session, plan.folder, plan.ledger_dsn)
+            books = await stack.enter_async_context(opened) if start is not None else None
             if plan.wallet_books is not None:
                 plan.wallet_books.enrol()
             await _live(plan, face, session, start, books, gate)

@@ -56,6 +56,8 @@ class Plan:
     """How far parameters may be changed while it runs; what shrinks risk always may, unless nobody may change any."""
     store: FastState | None = None
     """The fast state that others share; None: the session's own."""
+    ledger_dsn: str = field(default="", repr=False)
+    """Address of the database that keeps the books; empty: they lie beside the journal."""
     feeds_from: Cluster | None = None
     """Frames of the feeds come off this bus, from an ingest; None: from sockets of our own."""
     shares_windows: bool = False

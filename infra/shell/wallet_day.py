@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 
 from infra.ledger.entries import day_of
-from infra.ledger.ledger import LedgerForeign
+from infra.ledger.ledger import LedgerAway, LedgerForeign
 from infra.ledger.ledger_book import FILE
-from infra.ledger.ledger_file import read_balances, read_day_pnl
+from infra.ledger.places import books_by, file_of
 from infra.private_files import write_private
 from infra.terminal.wording import signed_usd
 from state.events import EVENT, Kind, Source
@@ -72,14 +72,18 @@ class Elsewhere:
 class WalletBooks:
     """The list of books that a key's sessions have written; its lease is held by whoever uses this."""
 
-    def __init__(self, file: Path, folder: Path) -> None:
-        """Take the list's file and the folder of the session that asks."""
-        self._file, self._own = file, (folder / FILE).absolute()
+    def __init__(self, file: Path, folder: Path, dsn: str = "") -> None:
+        """Take the list's file, the folder of the session that asks, and the database that keeps books, if one does."""
+        self._file, self._folder, self._dsn = file, folder, dsn
 
     @classmethod
-    def of(cls, leases: Path, address: str, folder: Path) -> Self:
+    def of(cls, leases: Path, address: str, folder: Path, dsn: str = "") -> Self:
         """Give the list of an address, beside its lease."""
-        return cls(leases / f"{address.lower()}{ENDING}", folder)
+        return cls(leases / f"{address.lower()}{ENDING}", folder, dsn)
+
+    @property
+    def _own(self) -> Path:
+        return file_of(self._folder).absolute()
 
     def enrol(self) -> None:
         """Put the books of this session on the list; they must be there by now, and nothing booked in them."""
@@ -111,14 +115,15 @@ class WalletBooks:
     def _result(self, path: Path, day: int) -> tuple[int, int]:
         """Give what books say of a day: realised, and what may still be lost in windows without an end."""
         try:
-            balances = read_balances(path)
+            books = books_by(path, self._dsn)
+            balances = books.balances()
             pairs: dict[str, list[int]] = {}
             for key, micros in balances.shares.items():
                 pairs.setdefault(key.window, []).append(micros)
             sets = sum(min(each) for each in pairs.values() if len(each) == 2)
             undecided = balances.invested_micros + balances.fees_open_micros - max(sets, 0)
-            return read_day_pnl(path, day), max(undecided, 0)
-        except LedgerForeign as error:
+            return books.day_pnl_micros(day), max(undecided, 0)
+        except (LedgerForeign, LedgerAway) as error:
             raise DayUnknown(
                 f"what this wallet lost today is not known: {error}; put the books back, or, if that session lost "
                 f"nothing today, take its line out of {self._file}"

@@ -4,7 +4,9 @@ The desk waits for nothing of this. The journal is the buffer: while the store i
 dropped and nothing piles up in memory; when it is back, what the store lacks is read from the watermark that it tells.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,6 +23,8 @@ POLL_S: Final = 0.5
 """How often a growing journal is read on."""
 UPKEEP_S: Final = 60.0
 """How often bars are brought up to date, room is made, and old rows are dropped."""
+SLOW_S: Final = 5.0
+"""A step of the store that takes longer is told of."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0
 """Between tries while the store is away."""
 
@@ -206,6 +210,18 @@ class Archiver:
         assert self._store is not None, "opened before it is used"
         return self._store
 
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Tell of a store that hangs: it keeps its connections, and says nothing by itself."""
+        words = f"the store gives no answer for {SLOW_S:g} s; the journal keeps what comes"
+        slow = threading.Timer(SLOW_S, self.say, (words,))
+        slow.daemon = True
+        slow.start()
+        try:
+            yield
+        finally:
+            slow.cancel()
+
     def _patiently(self, call: Callable[[], Answer]) -> Answer:
         """Call until the store answers; what it says twice is kept once, by its watermark.
 
@@ -215,7 +231,8 @@ class Archiver:
         away_ns, pause_s, ended_ns = 0, FIRST_PAUSE_S, 0
         while True:
             try:
-                answer = call()
+                with self._watched():
+                    answer = call()
                 break
             except StoreAway as away:
                 if not away_ns:

@@ -13,24 +13,25 @@ from bus_stage import shared_kafka
 from fast_stores import shared
 
 from infra.fast_state.settings import URL_VARIABLE
+from infra.journal.naming import journal_end
 from infra.journal.reader import read_events, read_notes
 from infra.journal.segments import is_journal
 from infra.proofs.demo_latency import EAGER
 from infra.shell.session import play_session
 from infra.stack.processes import Process
 from state.events import Kind
+from state.units import NS_PER_S
 
 pytestmark = pytest.mark.rehearsal
-SPEED = "20"
 
 
 class House:
     """A venue next door, an ingest of its feeds, and desks that take them off the bus."""
 
-    def __init__(self, folder: Path, stack: ExitStack, prefix: str) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, prefix: str, speed: int) -> None:
         self.folder, self.stack, self.prefix, self.servers = folder, stack, prefix, shared_kafka().bootstrap
         self.file = folder / "venue.json"
-        self.begin("venue", "venue", "--speed", SPEED, "--windows", "40", "--market", "rushed",
+        self.begin("venue", "venue", "--speed", f"{speed}", "--windows", "40", "--market", "demo",
                    "--write", str(self.file), "--with-parent")  # fmt: skip
         until(self.file.exists, "the venue is up")
         self.ingest = self.begin("ingest", "ingest", "--venue", str(self.file), "--out", str(folder / "feeds"),
@@ -84,7 +85,7 @@ def until(is_so: Callable[[], bool], what: str, within_s: float = 150.0) -> None
 def test_a_desk_trades_on_frames_off_the_bus_and_stands_still_while_nobody_hears_the_feeds(
     tmp_path: Path, stack: ExitStack
 ) -> None:
-    house = House(tmp_path, stack, "story")
+    house = House(tmp_path, stack, "story", speed=4)
     desk = house.desk("desk")
     until(lambda: house.connections("desk") == ["connected"], "frames come off the bus")
     until(lambda: any("order" in note for note in house.notes("desk")), "the desk trades")
@@ -104,21 +105,28 @@ def test_a_desk_trades_on_frames_off_the_bus_and_stands_still_while_nobody_hears
     assert house.ingest.told()["tee"]["lag_items_count"] == 0
 
 
+def open_s(slug: str) -> int:
+    return int(slug.rpartition("-")[2])
+
+
 def settled_count(journal: Path) -> int:
     return sum(int((rows["kind_code"] == Kind.SETTLED).sum()) for rows in read_events(journal, torn_ok=True))
 
 
 def test_two_desks_share_the_windows_and_one_takes_over_when_the_other_dies(tmp_path: Path, stack: ExitStack) -> None:
     server = stack.enter_context(shared(tmp_path / "redis"))
-    house = House(tmp_path, stack, "shared")
+    house = House(tmp_path, stack, "shared", speed=10)
     one = house.desk("one", "--share", redis=server.server.url)
     house.desk("two", "--share", redis=server.server.url)
     until(lambda: bool(house.windows("one")) and bool(house.windows("two")), "both follow windows")
     until(lambda: len(house.windows("one") | house.windows("two")) >= 6, "windows come and go")
     one.kill()
     before, theirs = house.windows("one"), house.windows("two")
+    died_s = journal_end(house.journal("one")).seen_ns // NS_PER_S
     until(lambda: len(house.windows("two")) >= len(theirs) + 5, "the other takes over")
-    assert not before & house.windows("two"), "no window is followed by both"
+    both = before & house.windows("two")
+    assert all(open_s(slug) > died_s for slug in both), "only what had not opened was taken over"
+    assert not theirs & before, "while both lived, no window was followed by both"
     after = sorted(house.windows("two") - theirs)
-    spans = [int(slug.rpartition("-")[2]) for slug in after][1:]
+    spans = [open_s(slug) for slug in after][1:]
     assert all(b - a == 300 for a, b in itertools.pairwise(spans)), "it leaves none out"

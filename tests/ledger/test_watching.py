@@ -33,9 +33,29 @@ def test_books_that_cannot_be_written_any_more_halt_a_session_halted_or_not(befo
             raise error
 
     shell: Any = Shell(before)
-    book: Any = SimpleNamespace(complain=complain)
+    book: Any = SimpleNamespace(complain=complain, away="")
     asyncio.run(BooksWatch(book, shell, None, None, goes_on=False).run())
     assert shell.halted_why == "the disk is full"
+
+
+def test_that_books_wait_and_that_they_are_written_again_is_noted_once_each() -> None:
+    away = iter(("", "no answer for 6 s", "no answer for 7 s", "", ""))
+    noted: list[dict[str, str]] = []
+
+    class Books:
+        def complain(self) -> None:
+            if len(noted) == 2:
+                raise LedgerFailed("the end of the story")
+
+        @property
+        def away(self) -> str:
+            return next(away)
+
+    shell: Any = Shell("")
+    shell.session = SimpleNamespace(note=lambda note, _: noted.append(note))
+    book: Any = Books()
+    asyncio.run(BooksWatch(book, shell, None, None, goes_on=False).run())
+    assert noted == [{"books": "wait", "why": "no answer for 6 s"}, {"books": "are written again", "why": ""}]
 
 
 def test_the_books_are_not_held_against_the_venue_while_an_order_of_before_is_asked_for() -> None:
@@ -59,6 +79,6 @@ def test_the_books_are_not_held_against_the_venue_while_an_order_of_before_is_as
         counts={"reconciliations": 1}, news=SimpleNamespace(hashes={}),
         is_in_doubt=lambda before_ns: before_ns == began_ns and shell.clock.now_ns() < began_ns + 11 * NS_PER_S,
     )  # fmt: skip
-    book: Any = SimpleNamespace(complain=complain, ask=lambda question: question(books))
+    book: Any = SimpleNamespace(complain=complain, away="", ask=lambda question: question(books))
     asyncio.run(Watch(book, shell, None, gateway, goes_on=True).run())
     assert held_s == [began_ns / NS_PER_S + 11.0]
