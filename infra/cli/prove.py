@@ -133,6 +133,11 @@ CLAIMS: Final[dict[str, Claim]] = {
         where="infra.proofs.multi_process:prove_multi_process",
         needed=False,
     ),
+    "contracts": Claim(
+        claim="each port's contract is kept by its embedded kind and by the real servers",
+        where="infra.proofs.contracts:prove_contracts",
+        needed=False,
+    ),
     "outages": Claim(
         claim="broker, database or Redis may be away for 30 s under load: the desk trades on, nothing is lost",
         where="infra.proofs.outages:prove_outages",
