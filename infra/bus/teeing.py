@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from infra.beat import beat
 from infra.bus.bookmark import Bookmark
 from infra.bus.cluster import Cluster
 from infra.bus.kafka import KafkaBus
@@ -165,6 +166,7 @@ class _Telling:
 
     def look(self) -> None:
         """Say something if it is time to."""
+        beat()
         now_s = time.monotonic()
         if now_s - self.at_s < _TELL_S:
             return

@@ -7,6 +7,7 @@ from typing import Final
 
 from infra.alerts.conditions import Conditions
 from infra.alerts.sender import AlertSender
+from infra.beat import beat
 from infra.clock import now_ns
 from infra.language_model.budget import Budget, Spent
 from infra.metrics.exporter import Exporter
@@ -37,6 +38,7 @@ async def follow(
     conditions = Conditions(name)
     while True:
         await asyncio.to_thread(watched.refresh)
+        beat()
         exporter.reading = watched.reading(spent_of(budget))
         for alert in conditions.look(exporter.reading):
             say(alert.line)

@@ -3,10 +3,17 @@
 Tee, archive and metrics follow the journal's files in processes of their own; what is left to the desk is a token of a
 rate that is shared by Redis in place of one of its own, and its pulse every few seconds, off that way. So a token of
 each kind is taken by turns, while the sinks work beside: what both have in common (this machine's other work) cancels.
+It is done in a process of its own, as a desk is one: `python -m infra.proofs.sink_costs URL`, until its input ends.
 """
 
+import json
+import os
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +25,7 @@ from infra.fast_state.in_process import InProcess
 from infra.fast_state.port import FastState, Rate
 from infra.fast_state.redis_store import RedisStore
 from infra.fast_state.settings import place_of
+from infra.version import ROOT
 
 RATE: Final = Rate(per_s=5_000.0, burst=2_000.0)
 """Above what is asked for, so that an answer is always a token and never a refusal."""
@@ -54,17 +62,51 @@ class SinkCosts:
         self.refused_count += not taken
         return spent_ns / 1e3
 
-    def figures(self) -> list[Figure]:
-        """Give what sinks add, as the difference of both kinds at the same share."""
-        found = []
-        for share in (50, 99):
-            shared, own = (float(np.percentile(kept, share)) for kept in (self.with_us, self.without_us))
-            found.append(
-                Figure(name=f"added to the way of an order by all sinks, p{share}", bar=f"<= {BAR_US:g} us",
-                       measured=f"{shared - own:.1f} us ({shared:.1f} less {own:.1f})", holds=shared - own <= BAR_US)
-            )  # fmt: skip
+    def told(self) -> dict[str, list[float]]:
+        """Give what was timed, as JSON can hold it."""
+        return {"with_us": self.with_us, "without_us": self.without_us, "refused": [float(self.refused_count)]}
+
+
+@contextmanager
+def timed_beside(url: str) -> Iterator[Callable[[], list[Figure]]]:
+    """Time in a process of its own while the block lasts; what is given ends it and gives the figures."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "infra.proofs.sink_costs", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+    def ended() -> list[Figure]:
+        out, _ = child.communicate(b"")
+        return figures_of(json.loads(out))
+
+    try:
+        yield ended
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.communicate()
+
+
+def figures_of(told: dict[str, list[float]]) -> list[Figure]:
+    """Give what sinks add, as the difference of both kinds at the same share."""
+    found = []
+    for share in (50, 99):
+        shared, own = (float(np.percentile(told[name], share)) for name in ("with_us", "without_us"))
         found.append(
-            Figure(name="tokens that were asked for and refused", measured=self.refused_count,
-                   bar="-")
+            Figure(name=f"added to the way of an order by all sinks, p{share}", bar=f"<= {BAR_US:g} us",
+                   measured=f"{shared - own:.1f} us ({shared:.1f} less {own:.1f}, {len(told['with_us']):,} timed)",
+                   holds=shared - own <= BAR_US)
         )  # fmt: skip
-        return found
+    return [*found, Figure(name="tokens that were asked for and refused", measured=int(told["refused"][0]), bar="-")]
+
+
+if __name__ == "__main__":
+    over = threading.Event()
+    costs = SinkCosts(sys.argv[1])
+    timing = threading.Thread(target=costs.run, args=(over.is_set,))
+    timing.start()
+    while os.read(0, 4096):
+        pass
+    over.set()
+    timing.join()
+    sys.stdout.write(json.dumps(costs.told()))

@@ -25,7 +25,7 @@ from infra.journal.blocks import EntryKind
 from infra.journal.writer import Journal
 from infra.proofs.multi_process import open_scratch
 from infra.proofs.rehearsals import Progress
-from infra.proofs.sink_costs import SinkCosts
+from infra.proofs.sink_costs import timed_beside
 from infra.stack.kafka import HEAP_MB, running_kafka
 from infra.stack.postgres import Postgres, running_postgres
 from infra.stack.processes import Process
@@ -68,8 +68,7 @@ def prove_throughput(_: Path | None, progress: Progress, *, run_s: float = RUN_S
         redis = stack.enter_context(RedisHere(home / "redis"))
         cluster, folder = Cluster(kafka.bootstrap), home / "journal"
         open_topics(cluster)
-        costs, is_over = SinkCosts(redis.url), threading.Event()
-        timing = threading.Thread(target=costs.run, args=(is_over.is_set,), name="costs", daemon=True)
+        costs = stack.enter_context(timed_beside(redis.url))
         reader, dedupe, read = KafkaSubscription(cluster, "proof", list(Topic)), Dedupe(), _Read()
         written: list[float] = []
         follow = ["--journal", str(folder), "--with-parent", "--json"]
@@ -79,7 +78,6 @@ def prove_throughput(_: Path | None, progress: Progress, *, run_s: float = RUN_S
             stack.callback(process.kill)
             process.start()
         with Journal(folder, created_ns=now_ns(), code=NAME) as journal:
-            timing.start()
             writer = threading.Thread(target=_write, args=(journal, run_s, rate, written), name="writer")
             began_s = time.monotonic()
             writer.start()
@@ -93,8 +91,7 @@ def prove_throughput(_: Path | None, progress: Progress, *, run_s: float = RUN_S
                 _read_on(reader, dedupe, read)
             items_count, rows_count = journal.next_seq, journal.next_row
             memory_mb = kafka.memory_mb
-        is_over.set()
-        timing.join()
+        added = costs()
         behind_s = -time.monotonic()
         archive.end()
         behind_s += time.monotonic()
@@ -105,7 +102,7 @@ def prove_throughput(_: Path | None, progress: Progress, *, run_s: float = RUN_S
     figures = (
         *_judged(read, dedupe, told["tee"], items_count, rows_count, written[0], memory_mb),
         *_kept(told["archive"], items_count, behind_s, copied),
-        *costs.figures(),
+        *added,
     )
     note = f"writer, tee, broker (heap {HEAP_MB} MB), reader, archive and database share this machine's cores"
     return Proof(name=NAME, claim=CLAIM, figures=figures, notes=(note,))

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from infra.beat import beat
 from infra.clock import monotonic_ns, now_ns
 from infra.journal.errors import JournalMissing
 from infra.journal.naming import journal_end, journal_id
@@ -181,6 +182,7 @@ class Archiver:
                     self._keep_up()
                 if is_last:
                     return True
+                beat()
                 self.pause(POLL_S)
         except StoreBehind:
             return False
@@ -244,6 +246,7 @@ class Archiver:
                     if self._passed(ended_ns, self.patience_s):
                         self._away_ns += monotonic_ns() - away_ns
                         raise GivenUp(str(away)) from None
+            beat()
             self.pause(pause_s)
             pause_s = min(2.0 * pause_s, LONGEST_PAUSE_S)
         if away_ns:
