@@ -50,9 +50,11 @@ class SinkCosts:
             for store in (shared, own):
                 store.expect(BUCKET, RATE)
             time.sleep(1.0)  # the first tokens are fetched
+            pairs = [(shared, self.with_us), (own, self.without_us)]
             while not is_over():
-                for store, kept in ((shared, self.with_us), (own, self.without_us)):
+                for store, kept in pairs:
                     kept.append(self._timed(store))
+                pairs.reverse()  # whoever comes first after a pause finds the processor's memory cold
                 time.sleep(EVERY_S)
 
     def _timed(self, store: FastState) -> float:
