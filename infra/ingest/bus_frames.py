@@ -73,6 +73,8 @@ class BusFrames:
         self._last: dict[tuple[str, Topic, int], int] = {}
         self._heard_ns = monotonic_ns()
         self._refused = ""
+        self._skipping = False
+        """What comes is let go until the reading thread stands at the end again."""
 
     async def run(self) -> None:
         """Live until cancelled."""
@@ -88,8 +90,12 @@ class BusFrames:
 
     def _read(self, loop: asyncio.AbstractEventLoop, stop: threading.Event) -> None:
         """Hand over what comes, batch by batch: what the desk has not taken waits with the brokers."""
+        again = False
         while not stop.is_set():
             try:
+                if self._skipping and not again:
+                    self._tail.skip()
+                    again = True
                 batch = self._tail.batch(BATCH, WITHIN_S)
                 self._refused = ""
             except BusRefused as error:
@@ -99,11 +105,22 @@ class BusFrames:
             if not batch:
                 continue
             taken = threading.Event()
-            loop.call_soon_threadsafe(self._hand, batch, taken)
+            loop.call_soon_threadsafe(self.hand, batch, again, taken)
+            again = False
             while not taken.wait(WITHIN_S) and not stop.is_set():
                 pass
 
-    def _hand(self, batch: list[Message | Foreign], taken: threading.Event) -> None:
+    def hand(self, batch: list[Message | Foreign], again: bool, taken: threading.Event) -> None:
+        """Take a batch in.
+
+        Args:
+            batch: In the order of each partition.
+            again: It begins at the end, behind what was let go: no hole is told before it.
+            taken: Set when that is done.
+        """
+        if again:
+            self._skipping = False
+            self._last.clear()
         try:
             for message in batch:
                 self.take(message)
@@ -119,6 +136,8 @@ class BusFrames:
     def take(self, message: Message | Foreign) -> None:
         """Take one message in."""
         self._heard_ns = monotonic_ns()
+        if self._skipping:
+            return
         if isinstance(message, Foreign):
             self.foreign_count += 1
             return
@@ -172,13 +191,10 @@ class BusFrames:
 
     def _skip(self) -> None:
         """Let go of everything that waits: it is too old to be passed on as new."""
-        if not self._up():
-            self._tail.skip()
-            return
+        self._skipping = True
         self.skips_count += 1
         behind_s = self.lag_ns / self._clock.speed_ratio / NS_PER_S
         self._all_down(f"the bus is {behind_s:.1f} s behind (at most {LAG_MOST_S:g} s)")
-        self._tail.skip()
 
     def _note(self, message: Message) -> None:
         """Hear what the ingest says of its connections; a frame of afterwards may have come before it."""

@@ -50,7 +50,7 @@ class SinkCosts:
             for store in (shared, own):
                 store.expect(BUCKET, RATE)
             time.sleep(1.0)  # the first tokens are fetched
-            pairs = [(shared, self.with_us), (own, self.without_us)]
+            pairs: list[tuple[FastState, list[float]]] = [(shared, self.with_us), (own, self.without_us)]
             while not is_over():
                 for store, kept in pairs:
                     kept.append(self._timed(store))

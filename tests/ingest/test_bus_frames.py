@@ -1,6 +1,7 @@
 """Frames off the bus: connections come and go as at the ingest, holes are told, nothing old is passed on as new."""
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,6 @@ class Still:
     """The end of a bus on which nothing comes by itself."""
 
     away: str = ""
-    skips: int = 0
     partitions: Mapping[Topic, int] = field(default_factory=lambda: PARTITIONS)
 
     def batch(self, most: int, within_s: float) -> list[Message | Foreign]:
@@ -34,7 +34,7 @@ class Still:
         return []
 
     def skip(self) -> None:
-        self.skips += 1
+        pass
 
 
 class Stage:
@@ -140,9 +140,13 @@ def test_what_is_too_old_is_let_go_and_every_feed_is_lost_until_something_fresh_
     stage.frames.take(old)
     why = "the bus is 1.5 s behind (at most 1 s)"
     assert stage.came() == [f"disconnected polymarket_market 1: {why}", f"disconnected okx 1: {why}"]
-    assert stage.tail.skips == 1 and stage.frames.skips_count == 1
-    stage.frames.take(stage.frame(b"fresh"))
-    assert stage.came()[0] == "connected polymarket_market 2"
+    stage.frames.take(stage.frame(b"fresh, and yet behind what is let go"))
+    assert stage.came() == [] and stage.frames.skips_count == 1
+    skipped, fresh = stage.frame(b"skipped"), stage.frame(b"fresh")
+    assert fresh.before == skipped.seq
+    stage.frames.hand([fresh], True, threading.Event())
+    assert stage.came() == ["connected polymarket_market 2", "frame polymarket_market 2 fresh"]
+    assert stage.frames.holes_count == 0, "what was let go on purpose is no hole"
 
 
 def test_silence_on_the_whole_bus_is_told_with_what_the_brokers_say() -> None:
