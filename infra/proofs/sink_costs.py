@@ -47,10 +47,10 @@ class SinkCosts:
         """Take tokens until it is over."""
         own = InProcess(WALL)
         with RedisStore(place_of(self.url, 1.0), "proof") as shared:
-            for store in (shared, own):
+            pairs: list[tuple[FastState, list[float]]] = [(shared, self.with_us), (own, self.without_us)]
+            for store, _ in pairs:
                 store.expect(BUCKET, RATE)
             time.sleep(1.0)  # the first tokens are fetched
-            pairs: list[tuple[FastState, list[float]]] = [(shared, self.with_us), (own, self.without_us)]
             while not is_over():
                 for store, kept in pairs:
                     kept.append(self._timed(store))
