@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from functools import lru_cache
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from ledger_rows import CASH_MICROS, OPEN_S, ended, fee, filled, opened, place, settled, told
-from real_parts import missing
+from store_journals import postgres_server
 
 from infra.ledger.booking import Booker
 from infra.ledger.entries import USD, Account, Entry, FillState, Posting
@@ -24,7 +23,6 @@ from infra.ledger.ledger_book import FILE
 from infra.ledger.places import PLACE, books_by, file_of, open_ledger, rebuild_books
 from infra.stack.outage import Shape, give_back, take_away
 from infra.stack.postgres import Postgres
-from infra.stack.program import NotStarted
 from state.events import Token
 from state.units import MICROS, NS_PER_S
 
@@ -65,17 +63,8 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    folder = tmp_path_factory.mktemp("postgres")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o711)  # the server's user has to pass
-    with ExitStack() as stack:
-        try:
-            server = Postgres(folder / "server")
-        except NotStarted as error:
-            missing(str(error), "apt install postgresql")
-        stack.callback(server.end)
-        server.start()
+def postgres() -> Iterator[Postgres]:
+    with postgres_server() as server:
         yield server
 
 
