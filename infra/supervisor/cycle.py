@@ -38,7 +38,7 @@ from infra.supervisor.rehearsal import Rehearsal, RehearsalFailed
 from infra.supervisor.replayed import drift_of
 from infra.supervisor.search import TUNABLES, search
 from infra.supervisor.watch import end_the_dead, follow_promotions, name_of, news_in, settle_half_done
-from infra.traces.aside import Step, aside_tree
+from infra.traces.aside import Step, aside_tree, trace_of
 from infra.traces.runs import Tree
 from state.params import Change, default_params, params_hash
 from state.records import as_dict
@@ -51,6 +51,7 @@ RECEIPTS: Final = "receipts.jsonl"
 CYCLES: Final = "cycles.sqlite"
 LOCK: Final = "lock"
 DAMAGE: Final = (JournalMissing, JournalForeign, JournalDamaged, RunMissing, RunDamaged)
+TREE: Final = "supervisor cycle"
 WINDOW_S: Final = 300
 REHEARSALS: Final = 12
 SHARES: Final = ("proposed", "checked", "rehearsed", "verdict", "approval", "applied", "watched", "rolled_back")
@@ -98,6 +99,8 @@ class Supervisor:
     _figures: Rehearsed | None = None
     _stretches: Any = None
     _steps: list[Step] = field(default_factory=list)
+    _began_ns: int = 0
+    """When the run of a cycle began that is under way; 0: none of ours is, Studio runs the graph by itself."""
 
     @property
     def receipts(self) -> tuple[Receipt, ...]:
@@ -160,7 +163,7 @@ class Supervisor:
     # One run of the graph.
 
     async def _run(self, name: str, given: Any) -> Ended | Waiting:
-        began_ns, self._usage, self._figures, self._steps = now_ns(), self._kept_usage(name), None, []
+        self._began_ns, self._usage, self._figures, self._steps = now_ns(), self._kept_usage(name), None, []
         self._mark(name)  # before anything: a name is never used for two cycles, whoever dies in between
         async with self._graph(name) as graph:
             try:
@@ -174,12 +177,13 @@ class Supervisor:
             return Waiting(name, dict(end["__interrupt__"][0].value))
         unmark(self.folder, name)
         receipt = Receipt(**end["receipt"])
-        whole = Step(name=name, start_ns=began_ns, end_ns=now_ns(), inputs={"digest": _digest(end.get("digest", {}))},
+        seen = {"digest": _digest(end.get("digest", {}))}
+        whole = Step(name=name, start_ns=self._began_ns, end_ns=now_ns(), inputs=seen,
                      outputs={key: end.get(key) for key in SHARES}, error=str(end.get("failed", "")))  # fmt: skip
         ruling = str((end.get("verdict") or {}).get("ruling", "none"))
         named = {"cycle": name, "receipt": receipt.number, "receipt_hash": receipt.hash}
         tree = aside_tree(
-            "supervisor cycle", str(self.journal), receipt.number, whole, self._steps, tags=(f"ruling:{ruling}",),
+            TREE, str(self.journal), receipt.number, whole, self._steps, tags=(f"ruling:{ruling}",),
             metadata=named,
         )  # fmt: skip
         self.trees.append(tree)
@@ -355,6 +359,8 @@ class Supervisor:
         told["params_hash"] = params_hash(default_params(state["digest"]["params"])) if "digest" in state else ""
         told["model"] = asdict(self._usage) if self._usage is not None else None
         told["failed"] = str(state.get("failed", ""))
+        number = len(self.receipts) + 1
+        told["trace_id"] = trace_of(TREE, str(self.journal), number, self._began_ns) if self._began_ns else ""
         return asdict(append_receipt(self.folder / RECEIPTS, name, "done", told))
 
     # Names and marks.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.traces.runs import Growing, Tree
+from infra.traces.runs import Growing, Tree, run_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,11 @@ class Step:
     run_type: str = "chain"
     """As LangSmith names kinds: llm, tool, chain."""
     error: str = ""
+
+
+def trace_of(name: str, session: str, number: int, start_ns: int) -> str:
+    """Give the id under which such a tree is found, LangSmith's or any OTLP collector's, before it is sent."""
+    return str(run_id(session, f"{name} {number}", start_ns))
 
 
 def aside_tree(

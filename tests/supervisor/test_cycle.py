@@ -101,6 +101,15 @@ def test_a_proposal_is_rehearsed_ruled_on_and_its_receipt_names_what_was_asked_a
     assert told["model"]["usd"] > 0 and "applied" not in told
 
 
+def test_a_receipt_names_the_trace_under_which_its_cycle_is_found(tmp_path: Path, rehearsals: Path) -> None:
+    async def cycle(supervisor: Supervisor) -> Any:
+        ended = await supervisor.cycle()
+        return ended, supervisor.trees
+
+    ended, trees = Desk(tmp_path / "s", rehearsals, lines(proposing("kelly_ratio", 0.1))).do(cycle)
+    assert ended.receipt.told["trace_id"] == str(trees[-1][0].trace_id) != ""
+
+
 @pytest.mark.parametrize(
     ("say", "failed"),
     [
