@@ -7,7 +7,7 @@ first one is sent, and at last the whole of it with who spoke.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +28,10 @@ Plain = dict[str, Any]
 
 FOLDER: Final = Path("var/chat")
 MEMORY: Final = "threads.sqlite"
+DSN_VARIABLE: Final = "UPDOWN_CHAT_DSN"
+"""Address of a PostgreSQL that remembers threads for several machines, without a password."""
+SCHEMA: Final = "updown_chat"
+"""The namespace of the tables there."""
 BUDGET: Final = Path("var/model")
 """Where the day's budget is kept: the supervisor's and the chat's together."""
 PIECE_WORDS: Final = 6
@@ -73,13 +77,40 @@ def open_model(told: ModelSettings | NoModel, folder: Path | None = BUDGET) -> L
     return LanguageModel(told, Budget(folder, told.usd_per_day, told.tokens_per_day, now_ns))
 
 
-def memory(folder: Path) -> "AbstractAsyncContextManager[BaseCheckpointSaver[str]]":
-    """Open the memory of all threads on this machine, for its user alone."""
+def memory(folder: Path, dsn: str = "") -> "AbstractAsyncContextManager[BaseCheckpointSaver[str]]":
+    """Open the memory of all threads: this machine's, for its user alone, or a database's, for all who share it.
+
+    Args:
+        folder: Of this machine's memory.
+        dsn: Address of a PostgreSQL, without a password; empty: the memory is this machine's.
+
+    Raises:
+        StoreAway, StoreRefused: the database cannot be used.
+    """
+    if dsn:
+        return _memory_in(dsn)
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     (folder / MEMORY).touch(mode=0o600)
     return AsyncSqliteSaver.from_conn_string(str(folder / MEMORY))
+
+
+@asynccontextmanager
+async def _memory_in(dsn: str) -> "AsyncIterator[BaseCheckpointSaver[str]]":
+    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+    from psycopg.conninfo import make_conninfo
+
+    from infra.store import database
+
+    with database.told(database.place_of(dsn)):
+        link = await asyncio.to_thread(database.connect, dsn)
+        link.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+        link.close()
+        ours = make_conninfo(dsn, options=f"-c search_path={SCHEMA}")
+        async with AsyncPostgresSaver.from_conn_string(ours) as saver:
+            await saver.setup()
+            yield saver
 
 
 @dataclass(slots=True)

@@ -31,6 +31,7 @@ def chat(
 
     A model answers when UPDOWN_MODEL names one, and a program holds every number and name in its answer against the
     record; without a model, or when it fails, code answers. Nothing can be changed from here. An empty line ends it.
+    Threads are remembered in var/chat, or in the PostgreSQL that UPDOWN_CHAT_DSN names.
 
     Example: updown chat --ask "why was decision 17 allowed?"
     """
@@ -38,7 +39,7 @@ def chat(
         raise Misuse("--thread must be a name of 1 to 80 characters")
     if as_json and words is None:
         raise Misuse("--json needs --ask TEXT")
-    from infra.chat.conversation import FOLDER, Conversation, memory, open_model
+    from infra.chat.conversation import DSN_VARIABLE, FOLDER, Conversation, memory, open_model
     from infra.language_model.settings import NoModel, read_model
     from infra.record.answers import Answers
 
@@ -46,7 +47,7 @@ def chat(
     answers = Answers(opened(of))
 
     async def talk() -> None:
-        async with memory(FOLDER) as saver:
+        async with memory(FOLDER, os.environ.get(DSN_VARIABLE, "")) as saver:
             conversation = Conversation(answers, open_model(told), saver)
             if not as_json:
                 say(f"About {answers.record.folder}. " + (told.words if isinstance(told, NoModel) else told.model))

@@ -13,6 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from small_run import small_run
+from store_journals import postgres_server
 
 from agents.answer_words import say_one
 from agents.contradictions import contradictions
@@ -26,6 +27,7 @@ from infra.model_next_door.script import Call, Fault, Say, Script, lines, said_l
 from infra.model_next_door.server import ModelNextDoor
 from infra.record.answers import Answers
 from infra.record.opening import open_record
+from infra.store.port import StoreAway
 from infra.venues.credentials import Secret
 
 pytestmark = pytest.mark.rehearsal
@@ -277,6 +279,23 @@ def test_threads_are_remembered_on_disk_each_for_itself(answers: Answers, tmp_pa
     assert f"Decision {number}," not in other.text
     assert oct((tmp_path / "chat").stat().st_mode & 0o777) == "0o700"
     assert oct((tmp_path / "chat" / "threads.sqlite").stat().st_mode & 0o777) == "0o600"
+
+
+def test_threads_are_remembered_in_a_real_database_as_on_disk(answers: Answers, tmp_path: Path) -> None:
+    number = min(answers.record.traded)
+    with postgres_server() as server:
+
+        async def say(thread: str, text: str) -> Answered:
+            async with memory(tmp_path / "chat", server.dsn()) as saver:
+                return await Conversation(answers, None, saver).reply(thread, text)
+
+        asyncio.run(say("one", f"why decision {number}"))
+        assert f"Decision {number}, run again" in asyncio.run(say("one", "and without flow, had it been so?")).text
+        assert f"Decision {number}," not in asyncio.run(say("two", "would that be so without flow?")).text
+        assert not (tmp_path / "chat").exists()
+        server.end()
+        with pytest.raises(StoreAway, match="refused"):
+            asyncio.run(say("one", "why?"))
 
 
 # The law of explanations.
